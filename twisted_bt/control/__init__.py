@@ -1,0 +1,1 @@
+"""WHO ASKS: what people and programs see of a running client."""

@@ -1,0 +1,1 @@
+"""WHAT NEXT: pure decisions about what to ask for and whom to serve."""

@@ -1,0 +1,1 @@
+"""WHO OWNS WHAT: joins all the other packages."""

@@ -1,0 +1,1 @@
+"""Shipped for users: fakes and contract tests for their own plug-ins."""

@@ -1,0 +1,1 @@
+"""VALUES: what a torrent is.  No I/O."""

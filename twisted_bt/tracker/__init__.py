@@ -1,0 +1,1 @@
+"""PEERS BY ANNOUNCE: asking trackers, and being one."""
