@@ -1,0 +1,232 @@
+"""
+Messages cut from a stream of bytes.
+
+The rules of this file:
+
+  1. What a peer claims is checked against a limit as soon as it is known, and before anything is
+     kept or allocated for it.
+  2. A frame that lies whole in what was fed is read where it lies.  Only a frame that straddles two
+     feeds is copied, and only its own bytes.
+  3. L{ProtocolError} leaves and nothing else; any other exception is a bug of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import Any
+
+from twisted_bt.errors import ProtocolError
+from twisted_bt.peerwire.messages import (
+    AllowedFast,
+    Bitfield,
+    Cancel,
+    Choke,
+    Extended,
+    Have,
+    HaveAll,
+    HaveNone,
+    Interested,
+    KeepAlive,
+    Message,
+    NotInterested,
+    Piece,
+    Port,
+    RejectRequest,
+    Request,
+    SuggestPiece,
+    Unchoke,
+)
+
+_BARE = (Choke, Unchoke, Interested, NotInterested, HaveAll, HaveNone)
+_INDEXED = (Have, SuggestPiece, AllowedFast, Request, Cancel, RejectRequest)
+
+#: Messages of one size, by id: that size (with the id), how to make one, how to read its numbers.
+_FIXED: dict[int, tuple[int, Callable[..., Message], Callable[[memoryview, int], tuple[Any, ...]]]] = {
+    each.id: (1 + each.payload.size, each, each.payload.unpack_from) for each in (*_BARE, *_INDEXED, Port)
+}
+#: Those of them whose first number is a piece.
+_NAMES_PIECE = frozenset(each.id for each in _INDEXED)
+
+_LENGTH = Struct(">I")
+_PIECE_HEAD = Struct(">IBII")
+
+#: A buffer up to this size is kept for the next frame: a usual block with its header fits.
+_KEEP = 1 << 15
+
+#: More pieces than a message can name.
+_ANY_INDEX = 1 << 32
+
+
+class WireDecoder:
+    """
+    Yields the messages of one direction of one connection, from after the handshake.
+
+    @ivar maxMessageLength: bytes in a message at most, where nothing tighter holds.  Also what is
+        skipped of a message nobody knows.
+    @ivar maxBlockLength: bytes of data in a L{Piece} at most.
+    """
+
+    def __init__(self, maxMessageLength: int, maxBlockLength: int) -> None:
+        self.maxMessageLength = maxMessageLength
+        self.maxBlockLength = maxBlockLength
+        self._longestPiece = 9 + maxBlockLength
+        self._pieceCount: int | None = None
+        self._indexLimit = _ANY_INDEX
+        self._buffer = memoryview(bytearray())  # begins with the frame that is not whole yet
+        self._filled = 0  # bytes of it that are there
+        self._needed = 0  # bytes it will have; 0 while that is not known
+        self._skip = 0  # bytes to come that belong to an unknown message
+
+    @property
+    def pieceCount(self) -> int | None:
+        """
+        How many pieces there are, so that indices and bitfields can be checked; C{None} while that
+        is unknown (a magnet link without its metadata).  May be set between two messages.
+        """
+        return self._pieceCount
+
+    @pieceCount.setter
+    def pieceCount(self, count: int | None) -> None:
+        self._pieceCount = count
+        self._indexLimit = _ANY_INDEX if count is None else count
+
+    def feed(self, data: bytes | memoryview) -> Iterator[Message]:
+        """
+        Yield each message that C{data} completes.
+
+        The data of a L{Piece} is a view, valid until the next message is asked for; C{data} must
+        stay as it is until the iterator is exhausted, and not longer.  Always exhaust it, or the
+        connection is over.
+
+        @raise ProtocolError: the peer broke a rule; the decoder is of no more use.
+        """
+        view = memoryview(data)
+        size = len(view)
+        position = 0
+        if self._skip or self._filled:
+            position = self._gather(view)
+            if self._needed and self._filled == self._needed:
+                self._filled = 0
+                yield self._decode(self._buffer, 0, self._needed - 4)
+                if len(self._buffer) > _KEEP:
+                    self._buffer = memoryview(bytearray())
+
+        unpackPieceHead = _PIECE_HEAD.unpack_from
+        while True:
+            rest = size - position
+            if rest >= 13:  # most of a stream is blocks: try that first, reading all numbers at once
+                length, kind, index, begin = unpackPieceHead(view, position)
+                if (
+                    kind == 7
+                    and 9 <= length <= self._longestPiece
+                    and length + 4 <= rest
+                    and index < self._indexLimit
+                ):
+                    end = position + 4 + length
+                    yield Piece(index, begin, view[position + 13 : end])
+                    position = end
+                    continue
+            elif rest >= 4:
+                length = _LENGTH.unpack_from(view, position)[0]
+            else:
+                break
+            if length + 4 > rest:
+                break
+            if length == 0 or self._check(length, view[position + 4]):
+                yield self._decode(view, position, length)
+            position += 4 + length
+        if position < size:
+            self._gather(view[position:])
+
+    def _check(self, length: int, kind: int) -> bool:
+        """
+        Whether to read on, as C{length} and C{kind} of a frame are known and no more.  C{False}: its
+        kind is unknown, skip it.
+
+        @raise ProtocolError: no such message can be of that length.
+        """
+        fixed = _FIXED.get(kind)
+        if fixed is not None:
+            shortest = longest = fixed[0]
+        elif kind == Piece.id:
+            shortest, longest = 9, self._longestPiece
+        elif kind == Bitfield.id and self._pieceCount is not None:
+            shortest = longest = 1 + (self._pieceCount + 7) // 8
+        elif kind == Extended.id:
+            shortest, longest = 2, self.maxMessageLength
+        else:
+            shortest, longest = 1, self.maxMessageLength
+        if not shortest <= length <= longest:
+            raise ProtocolError(f"message {kind} of {length} bytes; it has {shortest} to {longest}")
+        return fixed is not None or kind in (Piece.id, Bitfield.id, Extended.id)
+
+    def _decode(self, view: memoryview, position: int, length: int) -> Message:
+        """The message of the whole, checked frame at C{position}."""
+        if length == 0:
+            return KeepAlive()
+        kind = view[position + 4]
+        fixed = _FIXED.get(kind)
+        if fixed is not None:
+            _, make, unpack = fixed
+            numbers = unpack(view, position + 5)
+            if kind in _NAMES_PIECE and numbers[0] >= self._indexLimit:
+                raise ProtocolError(f"no piece {numbers[0]} of {self._indexLimit}")
+            return make(*numbers)
+        payload = view[position + 5 : position + 4 + length]
+        if kind == Extended.id:
+            return Extended.decode(payload)
+        if kind == Bitfield.id:
+            bitfield = Bitfield.decode(payload)
+            return bitfield if self._pieceCount is None else bitfield.check(self._pieceCount)
+        piece = Piece.decode(payload)
+        if piece.index >= self._indexLimit:
+            raise ProtocolError(f"no piece {piece.index} of {self._indexLimit}")
+        return piece
+
+    def _gather(self, view: memoryview) -> int:
+        """
+        Take what C{view} begins with of a frame that is not whole; how many bytes that were.
+
+        Afterwards the frame is whole if C{_filled} is C{_needed}, else all of C{view} was taken.
+        """
+        taken = 0
+        if not self._skip and (self._filled == 0 or not self._needed):
+            taken = 5 - self._filled  # length and id, in as many feeds as it takes
+            head = bytes(self._buffer[: self._filled]) + view[:taken]
+            if len(head) >= 4 and not any(head[:4]):
+                taken, head = 4 - self._filled, head[:4]  # a keep-alive; what follows is not its
+                self._needed = 4
+            elif len(head) < 5:
+                taken, self._needed = len(view), 0
+            else:
+                length = _LENGTH.unpack_from(head)[0]
+                if not self._check(length, head[4]):
+                    self._skip = length - 1
+                    head = b""
+                self._needed = 4 + length
+            self._filled = 0
+            self._keep(memoryview(head))
+        if self._skip:
+            skipped = min(self._skip, len(view) - taken)
+            self._skip -= skipped
+            return taken + skipped
+        if self._needed:
+            more = min(self._needed - self._filled, len(view) - taken)
+            self._keep(view[taken : taken + more])
+            taken += more
+        return taken
+
+    def _keep(self, part: memoryview) -> None:
+        """Copy C{part} behind what is there of the frame."""
+        end = self._filled + len(part)
+        room = len(self._buffer)
+        if room < end:
+            # Claims are not believed: over a usual block, room grows as the bytes really come.
+            # Always a new buffer, since views of the old one may be about.
+            wanted = self._needed if self._needed <= _KEEP else min(self._needed, max(_KEEP, 2 * end))
+            grown = memoryview(bytearray(max(wanted, end)))
+            grown[: self._filled] = self._buffer[: self._filled]
+            self._buffer = grown
+        self._buffer[self._filled : end] = part
+        self._filled = end
