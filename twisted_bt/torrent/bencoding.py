@@ -46,6 +46,8 @@ _NOTHING: dict[bytes, BValue] = {}
 class _Decoder(BencodeDecoder):  # type: ignore[misc]
     """The library's decoder with every reader of its own replaced or guarded; it holds no state."""
 
+    decode_func: dict[bytes, Any]
+
     def __init__(self, maxDepth: int, strictKeys: bool) -> None:
         super().__init__(max_depth=maxDepth)
         self.strictKeys = strictKeys
