@@ -1,0 +1,192 @@
+"""
+What a download knows of one peer: what it has, what it owes, and how much to ask of it at a time.
+
+I{How much to ask.}  Enough that the peer always has work while our next requests travel: about
+C{pipelineSeconds} of what it was measured to send.  A new peer was not measured, so as with TCP
+the length starts small and grows by a block with every block that arrives (that doubles it every
+round trip) until a second brings no more than the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from bitarray import bitarray
+
+from twisted_bt.exchange.piece import PieceDownload
+from twisted_bt.exchange.rate import RateMeter
+from twisted_bt.torrent.pieces import BLOCK_LENGTH
+
+#: Blocks asked at a time of a peer that was not measured, and the least of one that was.
+MIN_PIPELINE = 4
+
+#: Blocks that are owed no more but would be welcome, remembered for each peer.
+_MAX_LATE = 2048
+
+#: BEP 6 has ten or so; what goes beyond is a peer playing with our memory.
+_MAX_ALLOWED_FAST = 256
+_MAX_SUGGESTED = 16
+
+_GROWTH = 1.1
+
+
+class PeerDownload:
+    """
+    Made by L{Download.addPeer<twisted_bt.exchange.download.Download.addPeer>}.  To be read by
+    anybody, and changed by the download only, but for C{reqq}.
+
+    @ivar key: who it is, for as long as anybody remembers: its address, for example.
+    @ivar fast: both sides speak BEP 6.
+    @ivar reqq: how many requests it keeps (BEP 10).
+    @ivar have: the pieces it has.  Never changed in place while C{seed}.
+    @ivar seed: it said that it has everything.
+    @ivar choked: it chokes us.
+    @ivar snubbed: it owed us blocks and sent none for long.
+    @ivar liar: it sent wrong data.
+    @ivar allowedFast: pieces it serves although it chokes us.
+    @ivar suggested: pieces it suggested, the latest last.
+    @ivar refusing: pieces it rejected requests for while it did not choke us.
+    @ivar outstanding: ids of the blocks it owes us and when each was asked, oldest first.
+    @ivar late: ids of the blocks asked once and owed no more; they may still come.
+    @ivar rate: what it sends us.
+    @ivar target: how many blocks it should owe us.
+    @ivar current: the piece it works on.
+    """
+
+    __slots__ = (
+        "_seen",
+        "_seenAt",
+        "_speed",
+        "allowedFast",
+        "alone",
+        "choked",
+        "chokedAt",
+        "current",
+        "fast",
+        "have",
+        "key",
+        "lastReceived",
+        "lastServed",
+        "late",
+        "liar",
+        "outstanding",
+        "rate",
+        "refusing",
+        "reqq",
+        "seed",
+        "slowStart",
+        "snubbed",
+        "stealAt",
+        "suggested",
+        "target",
+        "unchokedAt",
+        "witness",
+    )
+
+    def __init__(self, key: Hashable, fast: bool, reqq: int, have: bitarray) -> None:
+        self.key = key
+        self.fast = fast
+        self.reqq = reqq
+        self.have = have
+        self.seed = False
+        self.choked = True
+        self.snubbed = False
+        self.liar = False
+        self.allowedFast: set[int] = set()
+        self.suggested: list[int] = []
+        self.refusing: set[int] = set()
+        self.outstanding: dict[int, float] = {}
+        self.late: dict[int, None] = {}
+        self.rate = RateMeter()
+        self.target = MIN_PIPELINE
+        self.slowStart = True
+        self.current: PieceDownload | None = None
+        self.alone = (self,)  # shared by all blocks asked of it alone: "is" tells them from duplicates
+        self.witness = -1  # a piece it has that we need, or -1 if there is none
+        self.lastReceived = self.unchokedAt = self.chokedAt = self.stealAt = float("-inf")
+        self.lastServed = float("-inf")  # when the latest block that arrived had been asked
+        self._seen = 0
+        self._seenAt = float("-inf")
+        self._speed = 0.0
+
+    @property
+    def servable(self) -> bool:
+        """Whether there are pieces it would serve now."""
+        return not self.liar and (not self.choked or bool(self.allowedFast))
+
+    def serves(self, index: int) -> bool:
+        """Whether it can be asked for piece C{index} now and is likely to answer."""
+        return (
+            bool(self.have[index])
+            and (not self.choked or index in self.allowedFast)
+            and not (self.snubbed or self.liar or index in self.refusing)
+        )
+
+    def allow(self, index: int) -> None:
+        """It serves C{index} although it chokes us (BEP 6)."""
+        if len(self.allowedFast) < _MAX_ALLOWED_FAST:
+            self.allowedFast.add(index)
+
+    def suggest(self, index: int) -> None:
+        """It would like to be asked for C{index} (BEP 6)."""
+        if index in self.suggested:
+            self.suggested.remove(index)
+        self.suggested.append(index)
+        del self.suggested[:-_MAX_SUGGESTED]
+
+    def remember(self, block: int) -> None:
+        """C{block} is owed no more, but would be welcome."""
+        late = self.late
+        late[block] = None
+        if len(late) > _MAX_LATE:
+            del late[next(iter(late))]
+
+    def restart(self) -> None:
+        """Measure again how much to ask for."""
+        self.snubbed = False
+        self.slowStart = True
+        self._speed = 0.0
+        self.target = MIN_PIPELINE
+
+    def snub(self) -> None:
+        """It does not answer: one block at a time, until something comes."""
+        self.snubbed = True
+        self.slowStart = False
+        self.target = 1
+
+    def adapt(self, now: float, seconds: float, most: int) -> None:
+        """
+        Set C{target} to C{seconds} of what comes, at most C{most} blocks.  About once a second.
+        """
+        got = self.rate.total - self._seen
+        elapsed = now - self._seenAt
+        self._seen = self.rate.total
+        self._seenAt = now
+        if self.snubbed or self.liar or not got or elapsed <= 0:
+            return
+        speed = got / elapsed
+        if self.slowStart:
+            self.slowStart = speed > self._speed * _GROWTH
+            self._speed = speed
+        if self.slowStart:
+            self.target = min(self.target, most)
+        else:
+            due = int(max(speed, self.rate.rate(now)) * seconds / BLOCK_LENGTH) + 1
+            self.target = max(MIN_PIPELINE, min(due, most))
+
+    def finishesIn(self, now: float) -> tuple[float, float]:
+        """
+        Seconds until it has sent what it owes, by its rate and by how long it has been silent
+        (silence tends to go on), and the seconds that it takes for a block.
+        """
+        asked = next(iter(self.outstanding.values()), now)
+        silence = max(0.0, now - max(self.lastReceived, asked))
+        pace = self.rate.rate(now)
+        if not pace and silence < 2.0:
+            pace = OPTIMISTIC
+        step = BLOCK_LENGTH / max(pace, 1.0)
+        return len(self.outstanding) * step + silence, step
+
+
+#: Bytes a second expected of a peer that had no chance to show.
+OPTIMISTIC = 65536.0
