@@ -1,0 +1,294 @@
+"""
+The house rules that a reader would otherwise have to check by eye: who imports whom, and who may
+touch a socket, a clock, a disk or a thread.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "twisted_bt"
+
+#: From the top of the house to its foundations.  A part imports from the rows below its own only.
+ROWS: tuple[frozenset[str], ...] = (
+    frozenset({"tap", "cli"}),
+    frozenset({"control"}),
+    frozenset({"sessions"}),
+    frozenset({"peerwire", "exchange", "tracker", "storage", "transport", "dht", "discovery", "webseed"}),
+    frozenset({"torrent"}),
+)
+#: Anybody may import these; they import one another, and values for the type checker only.
+COMMON = frozenset({"interfaces", "errors", "settings"})
+COMMON_TYPES = frozenset({"torrent"})
+#: Shipped for tests: imports what it likes, and nobody else in the package imports it.
+TESTING = "testing"
+#: The front of the package: re-exports names, holds no code, and nobody imports from it.
+FRONT = "twisted_bt"
+
+#: The longest file that is still taken for one thing.
+MAX_LINES = 450
+
+#: What reaches out of the program: modules (all their names) or single names, and builtins with C{()}.
+POWERS: dict[str, frozenset[str]] = {
+    "clock": frozenset({"time", "datetime", "sched"}),
+    "socket": frozenset({"socket", "select", "selectors", "ssl", "socketserver", "http", "urllib.request"}),
+    "disk": frozenset({"os", "io", "shutil", "tempfile", "fcntl", "mmap", "glob", "sqlite3"})
+    | frozenset({"twisted.python.filepath", "open()", ".open()", ".stat()", ".lstat()", ".mkdir()"})
+    | frozenset({".read_bytes()", ".read_text()", ".write_bytes()", ".write_text()", ".iterdir()"})
+    | frozenset({".exists()", ".is_file()", ".is_dir()", ".unlink()", ".rmdir()", ".rglob()"}),
+    "thread": frozenset({"threading", "_thread", "queue", "concurrent", "multiprocessing"})
+    | frozenset({"twisted.internet.threads", "twisted.python.threadpool"}),
+    "process": frozenset({"subprocess", "signal", "atexit", "sys"}),
+    "randomness": frozenset({"random", "secrets", "uuid"}),
+}
+#: Names of those modules that only compute.
+HARMLESS = frozenset(
+    {"socket.AF_INET", "socket.AF_INET6", "socket.inet_ntop", "socket.inet_pton"}
+    | {"os.PathLike", "os.fspath", "os.fsencode", "os.fsdecode", "io.BytesIO", "random.Random"}
+)
+#: Who may: every file that uses a power, by its path in the package, and with it the powers it uses.
+ALLOWED: dict[str, frozenset[str]] = {}
+
+
+class Import(NamedTuple):
+    """A module or a name in one (C{a.b.name}) that a source imports, and where."""
+
+    name: str
+    line: int
+    typesOnly: bool = False
+
+
+def imports(source: str) -> Iterator[Import]:
+    """Everything that C{source} imports, at its top, inside functions and by C{import_module}."""
+    tree = ast.parse(source)
+    typesOnly = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                yield Import(each.name, node.lineno, id(node) in typesOnly)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            for each in node.names:
+                yield Import(f"{base}.{each.name}", node.lineno, id(node) in typesOnly)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("__import__", "import_module")):
+            yield Import("<computed>", node.lineno)
+
+
+def partOf(name: str) -> str | None:
+    """The part of the house a dotted name is in (C{"storage"}, C{"errors"}); C{None}: not ours."""
+    top, _, rest = name.partition(".")
+    return None if top != "twisted_bt" else rest.partition(".")[0] or FRONT
+
+
+def _row(part: str) -> int | None:
+    return next((number for number, parts in enumerate(ROWS) if part in parts), None)
+
+
+def mayImport(part: str, other: str, typesOnly: bool) -> bool:
+    """Whether a module of C{part} may import from C{other}."""
+    if part == other or part in (FRONT, TESTING):
+        return True
+    if part in COMMON:
+        return other in COMMON or (typesOnly and other in COMMON_TYPES)
+    above, below = _row(part), _row(other)
+    return other in COMMON or (above is not None and below is not None and above < below)
+
+
+def layerFaults(part: str, source: str) -> list[str]:
+    """What C{source}, a module of C{part}, imports against the direction of the house."""
+    found = []
+    for each in imports(source):
+        if each.name.startswith("."):
+            found.append(f"line {each.line}: {each.name} is relative; imports here are absolute")
+            continue
+        other = partOf(each.name)
+        if other is not None and not mayImport(part, other, each.typesOnly):
+            found.append(f"line {each.line}: {part} imports {each.name}")
+    return found
+
+
+def reactorFaults(source: str) -> list[str]:
+    """Where C{source} takes the reactor instead of being handed one."""
+    found = [
+        f"line {each.line}: imports {each.name}"
+        for each in imports(source)
+        if each.name in ("twisted.internet.reactor", "twisted.internet.*", "<computed>")
+        or each.name.startswith("twisted.internet.reactor.")
+    ]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "twisted.internet.reactor":
+            found.append(f"line {node.lineno}: uses twisted.internet.reactor")
+    return found
+
+
+def powersOf(source: str) -> dict[str, str]:
+    """The powers that C{source} uses, each with its first use."""
+    used: dict[str, str] = {}
+    reached = [(each.name, each.line) for each in imports(source) if not each.typesOnly]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            function = node.func
+            if isinstance(function, ast.Name):
+                reached.append((f"{function.id}()", node.lineno))
+            elif isinstance(function, ast.Attribute):
+                reached.append((f".{function.attr}()", node.lineno))
+    for name, line in reached:
+        if name in HARMLESS:
+            continue
+        for power, reaches in POWERS.items():
+            if name in reaches or any(name.startswith(f"{module}.") for module in reaches):
+                used.setdefault(power, f"line {line}: {name}")
+    return used
+
+
+@cache
+def package() -> dict[str, str]:
+    """The text of every module, by its path in the package."""
+    return {
+        path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def partOfFile(path: str) -> str:
+    """The part of the house that a file is in, by its path in the package."""
+    first = path.removesuffix(".py").partition("/")[0]
+    return FRONT if first == "__init__" else first
+
+
+class RuleTests(SynchronousTestCase):
+    """The rules themselves, on sources made to break them."""
+
+    def test_downwards(self) -> None:
+        """Every part may import from the rows below it and from the common modules."""
+        for part in ("tap", "control", "sessions", "storage"):
+            source = "from twisted_bt.torrent.pieces import Block\nimport twisted_bt.errors"
+            self.assertEqual(layerFaults(part, source), [])
+
+    def test_siblings(self) -> None:
+        """A sibling is not imported, neither in a function nor for the type checker."""
+        for source in (
+            "from twisted_bt.exchange.picker import RarestFirst",
+            "def f():\n    import twisted_bt.exchange.picker",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import twisted_bt.exchange",
+        ):
+            self.assertEqual(len(layerFaults("storage", source)), 1, source)
+
+    def test_upwards(self) -> None:
+        """Nothing above is imported, nor the front of the package."""
+        self.assertEqual(len(layerFaults("torrent", "import twisted_bt.sessions.client")), 1)
+        self.assertEqual(len(layerFaults("sessions", "from twisted_bt.control import daemon")), 1)
+        self.assertEqual(len(layerFaults("control", "from twisted_bt import ClientSession")), 1)
+        self.assertEqual(len(layerFaults("cli", "import twisted_bt.tap")), 1)
+
+    def test_testing(self) -> None:
+        """What is shipped for tests imports all, and is imported by none."""
+        self.assertEqual(layerFaults("testing", "import twisted_bt.sessions.client"), [])
+        self.assertEqual(len(layerFaults("cli", "import twisted_bt.testing")), 1)
+
+    def test_common(self) -> None:
+        """The common modules know values only, and those only for the type checker."""
+        guarded = "if TYPE_CHECKING:\n    from twisted_bt.torrent.addresses import PeerAddr"
+        self.assertEqual(layerFaults("interfaces", guarded), [])
+        self.assertEqual(len(layerFaults("interfaces", "import twisted_bt.torrent.addresses")), 1)
+
+    def test_relative(self) -> None:
+        """Relative imports are refused, since they hide where they lead."""
+        self.assertEqual(len(layerFaults("storage", "from ..exchange import picker")), 1)
+
+    def test_reactor(self) -> None:
+        """The reactor is found however it is taken."""
+        for source in (
+            "from twisted.internet import reactor",
+            "def f():\n    from twisted.internet import defer, reactor as r",
+            "import twisted.internet.reactor",
+            "from twisted.internet.reactor import callLater",
+            "from twisted.internet import *",
+            "import twisted.internet\ntwisted.internet.reactor.run()",
+            "import importlib\nimportlib.import_module('twisted.internet.reactor')",
+        ):
+            self.assertEqual(len(reactorFaults(source)), 1, source)
+        self.assertEqual(reactorFaults("from twisted.internet.task import react"), [])
+
+    def test_powers(self) -> None:
+        """Each way to reach out is seen, and what only computes is not taken for one."""
+        for power, source in (
+            ("clock", "from time import monotonic"),
+            ("clock", "def f():\n    import datetime"),
+            ("socket", "from socket import AF_INET, create_connection"),
+            ("disk", "import os.path"),
+            ("disk", "open('x')"),
+            ("disk", "path.read_bytes()"),
+            ("thread", "from twisted.internet.threads import deferToThread"),
+            ("process", "import subprocess"),
+            ("randomness", "from random import SystemRandom"),
+        ):
+            self.assertEqual(list(powersOf(source)), [power], source)
+        harmless = "from socket import AF_INET, inet_pton\nfrom random import Random\nfrom os import fspath"
+        self.assertEqual(powersOf(harmless), {})
+
+
+class HouseTests(SynchronousTestCase):
+    """The package keeps the rules."""
+
+    def test_direction(self) -> None:
+        """Every import points down: tap, cli -> control -> sessions -> the rest -> torrent."""
+        faults = [
+            f"{path} {fault}"
+            for path, source in package().items()
+            for fault in layerFaults(partOfFile(path), source)
+        ]
+        self.assertEqual(faults, [])
+
+    def test_everyFileIsInARow(self) -> None:
+        """Each file belongs to a part that the plan of the house knows."""
+        known = {FRONT, TESTING, *COMMON, *(part for parts in ROWS for part in parts)}
+        self.assertEqual([path for path in package() if partOfFile(path) not in known], [])
+
+    def test_reactor(self) -> None:
+        """No module imports the reactor; it is handed in."""
+        faults = [f"{path} {fault}" for path, source in package().items() for fault in reactorFaults(source)]
+        self.assertEqual(faults, [])
+
+    def test_powers(self) -> None:
+        """Only the files in the table touch a clock, a socket, a disk, a thread, a process or chance."""
+        faults = [
+            f"{path} uses the {power}: {where}"
+            for path, source in package().items()
+            for power, where in powersOf(source).items()
+            if power not in ALLOWED.get(path, ())
+        ]
+        self.assertEqual(faults, [])
+
+    def test_tableIsTrue(self) -> None:
+        """The table allows nothing that is not used."""
+        unused = [
+            f"{path}: {power}"
+            for path, powers in ALLOWED.items()
+            for power in powers
+            if path not in package() or power not in powersOf(package()[path])
+        ]
+        self.assertEqual(unused, [])
+
+    def test_sizes(self) -> None:
+        """No file has grown past what one reads at a sitting."""
+        long = {path: source.count("\n") for path, source in package().items()}
+        self.assertEqual({path: lines for path, lines in long.items() if lines > MAX_LINES}, {})
+
+    def test_dropinFolders(self) -> None:
+        """The folders of the twistd plug-in hold no C{__init__.py}, or they would hide Twisted itself."""
+        self.assertEqual([str(path) for path in (ROOT / "twisted").rglob("__init__.py")], [])
+        self.assertTrue((ROOT / "twisted" / "plugins" / "twisted_bt_plugin.py").is_file())
