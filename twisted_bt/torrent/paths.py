@@ -1,0 +1,214 @@
+"""
+Paths from torrents, made safe: what comes out cannot name anything outside the data folder.
+
+The rules are libtorrent's, found by asking it, so that both call the same file by the same name:
+
+  - C{/}, C{\\}, NUL and invisible formatting characters (zero width, text direction) vanish; other
+    control characters, and bytes that are not UTF-8, become C{_};
+  - an element that is then empty, C{.} or C{..} becomes C{_} (a torrent's name: is refused or replaced);
+  - an element is cut at 240 bytes; a short extension is kept;
+  - of two equal paths the second becomes C{name.1.ext}, and a file where a folder must be gives way.
+
+On Windows moreover C{<>:"|?*} become C{_}, dots and blanks at the end vanish, and device names
+(C{CON}, C{NUL.txt}) get a C{_}.  Here they are usual names and stay, or other clients' files would not
+be found.
+
+Paths are judged equal as file systems that ignore case would: by Unicode case folding, composed.  That is
+stricter than libtorrent, which knows only A to Z; C{E} and C{e} with accents are one file on a Mac.
+
+Symbolic links on the disk are the storage's care.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from unicodedata import normalize
+
+from twisted_bt.errors import MetainfoError
+
+#: A path below the data folder, element by element.
+Path = tuple[str, ...]
+
+#: Bytes after which an element is cut, and how long an extension is kept nevertheless, its dot included.
+ELEMENT_BYTES = 240
+EXTENSION_BYTES = 9
+
+#: The most a file system takes (Linux, macOS, Windows).
+NAME_MAX = 255
+
+#: How many names tried in vain, in all, while renaming equal paths; libtorrent gives up there too.
+MAX_COLLISIONS = 500
+
+_REMOVED = (
+    "/\\\0"
+    + "\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    + "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
+)
+_CONTROLS = frozenset([*range(1, 32), *range(0x7F, 0xA0)])
+_TABLE: dict[int, str | None] = dict.fromkeys(map(ord, _REMOVED)) | dict.fromkeys(_CONTROLS, "_")
+_WINDOWS = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
+_DEVICES = frozenset(
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+    + [f"{d}{n}" for d in ("COM", "LPT") for n in "123456789¹²³"]
+)
+
+
+def _width(lead: int) -> int:
+    """How many bytes a character that begins with C{lead} claims to have, in UTF-8 as first defined."""
+    if lead < 0xC0:
+        return 1
+    for width, limit in ((2, 0xE0), (3, 0xF0), (4, 0xF8), (5, 0xFC)):
+        if lead < limit:
+            return width
+    return 1
+
+
+def decodeText(raw: bytes) -> str:
+    """
+    C{raw} as text.  Whatever is no UTF-8 becomes C{_}: as many bytes at once as the first of them claims
+    (as libtorrent does, whose file names we must meet).
+    """
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    found = []
+    at = 0
+    while at < len(raw):
+        text, at = _character(raw, at)
+        found.append(text or "_")
+    return "".join(found)
+
+
+def _character(raw: bytes, at: int) -> tuple[str, int]:
+    """The character of C{raw} at C{at}, C{""} if those bytes are none, and where the next begins."""
+    end = at + _width(raw[at])
+    try:
+        return raw[at:end].decode("utf-8"), end
+    except UnicodeDecodeError:
+        return "", end
+
+
+def _cut(raw: bytes) -> str:
+    """C{raw} cleaned, cut after L{ELEMENT_BYTES}, with its extension if that is short."""
+    kept: list[str] = []
+    size = at = 0
+    cut = False
+    while at < len(raw):
+        text, at = _character(raw, at)
+        clean = text.translate(_TABLE) if text else "_"
+        kept.append(clean)
+        size += len(clean.encode("utf-8"))
+        # After a character that was replaced libtorrent does not cut, and its names we must meet; but it
+        # would let such a name grow past what a disk takes.
+        if not cut and (size >= NAME_MAX - EXTENSION_BYTES or (size >= ELEMENT_BYTES and clean == text)):
+            cut = True
+            at = raw.rfind(b".", max(at, len(raw) - EXTENSION_BYTES))
+            if at < 0:
+                break
+    return "".join(kept)
+
+
+def _clean(raw: bytes, windows: bool) -> str:
+    if len(raw) <= ELEMENT_BYTES:
+        text = decodeText(raw)
+        # Most names need nothing done to them.
+        if not (text.isascii() and text.isprintable() and "/" not in text and "\\" not in text):
+            text = text.translate(_TABLE)
+    else:
+        text = _cut(raw)
+    if windows:
+        text = text.translate(_WINDOWS).rstrip(". ")
+        if text.partition(".")[0].rstrip(" ").upper() in _DEVICES:
+            text = "_" + text
+    return "" if text in (".", "..") else text
+
+
+def safeElement(raw: bytes, windows: bool = os.name == "nt") -> str:
+    """One element of a path, as a name that is safe on a disk.  Never C{""}."""
+    return _clean(raw, windows) or "_"
+
+
+def safePath(elements: Sequence[bytes], windows: bool = os.name == "nt") -> Path:
+    """A path of such elements; C{()} for no elements."""
+    return tuple(safeElement(raw, windows) for raw in elements)
+
+
+def safeName(raw: bytes, windows: bool = os.name == "nt") -> str | None:
+    """
+    The name of a torrent, as a name that is safe on a disk.
+
+    @return: C{None} if nothing is left of it.
+    """
+    return _clean(raw, windows) or None
+
+
+def _key(element: str) -> str:
+    """Equal for elements that some file system takes for one."""
+    return element.lower() if element.isascii() else normalize("NFC", element.casefold())
+
+
+def _numbered(path: Path, number: int) -> Path:
+    """C{path} with C{number} put before the extension."""
+    stem, dot, extension = path[-1].rpartition(".")
+    if not dot:
+        stem, extension = extension, ""
+    end = f".{number}{dot}{extension}"
+    room = NAME_MAX - len(end.encode("utf-8"))
+    return (*path[:-1], stem.encode("utf-8")[:room].decode("utf-8", "ignore") + end)
+
+
+def distinct(paths: Sequence[Path], mayShare: Sequence[object] | None = None) -> list[Path]:
+    """
+    C{paths} with names changed until no two are equal and none is a folder of another, whatever the
+    case.  Folders keep their names, and so does the first of several equals.
+
+    @param mayShare: for each path a token or C{None}: those of equal tokens may stay equal (padding,
+        which is not on the disk).
+    @raise MetainfoError: far too many are equal.
+    """
+    folders: dict[Path, tuple[str, ...]] = {}
+    taken: set[tuple[str, ...]] = set()
+    keys = []
+    for path in paths:
+        parent = path[:-1]
+        folder = folders.get(parent)
+        if folder is None:
+            folder = folders[parent] = tuple(map(_key, parent))
+            for depth in range(1, len(folder)):
+                folders.setdefault(parent[:depth], folder[:depth])
+        keys.append((*folder, _key(path[-1])))
+    folderKeys = set(folders.values())
+    originals = set(keys)
+    if len(originals) == len(keys) and originals.isdisjoint(folderKeys):
+        return list(paths)
+
+    found: list[Path] = []
+    owner: dict[tuple[str, ...], object] = {}
+    numbers: dict[tuple[str, ...], int] = {}
+    collisions = 0
+    for position, (path, key) in enumerate(zip(paths, keys, strict=True)):
+        token = mayShare[position] if mayShare is not None else None
+        base = key
+        shared = token is not None and owner.get(key) == token
+        if not shared and (key in folderKeys or key in taken):
+            number = numbers.get(base, 0)
+            collisions += number
+            if collisions > MAX_COLLISIONS:
+                raise MetainfoError("too many files of this torrent have the same name")
+            while True:
+                number += 1
+                renamed = _numbered(path, number)
+                key = (*base[:-1], _key(renamed[-1]))
+                if key not in taken and key not in folderKeys and key not in originals:
+                    break
+                collisions += 1
+                if collisions > MAX_COLLISIONS:
+                    raise MetainfoError("too many files of this torrent have the same name")
+            numbers[base] = number
+            path = renamed
+        taken.add(key)
+        owner.setdefault(key, token)
+        found.append(path)
+    return found
