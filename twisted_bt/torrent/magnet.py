@@ -86,9 +86,11 @@ class Magnet:
         """
         if len(uri) > MAX_LENGTH:
             raise MagnetError(f"the magnet link has over {MAX_LENGTH} characters")
+        if not uri.isprintable():  # a stray control character, or bytes that are no text
+            raise MagnetError("the magnet link has characters that cannot be part of it")
         if uri[:8].lower() != "magnet:?":
             raise MagnetError("a magnet link begins with magnet:?")
-        fields = _split(uri[8:].strip())
+        fields = _split(uri[8:].rstrip())
         hashes, hashesV2, keys = [], [], []
         for topic in fields.get("xt", ()):
             kind, value = _topic(topic)
@@ -179,7 +181,7 @@ def _multihash(digits: str) -> bytes:
 
 
 def _hex(digits: str, size: int) -> bytes:
-    if not re.fullmatch(r"[0-9A-Fa-f]{%d}" % (2 * size), digits):
+    if len(digits) != 2 * size or not re.fullmatch(r"[0-9A-Fa-f]*", digits):
         raise MagnetError(f"the magnet link has a hash or key that is not {2 * size} hexadecimal digits")
     return bytes.fromhex(digits)
 
