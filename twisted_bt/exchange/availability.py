@@ -14,7 +14,7 @@ is 0" is one C{and}.  Peers that have everything are one number beside the plane
 from __future__ import annotations
 
 from bitarray import bitarray
-from bitarray.util import ones
+from bitarray.util import any_and, ones
 from zope.interface import implementer
 
 from twisted_bt.interfaces import IAvailability
@@ -96,7 +96,6 @@ class Availability:
         not for changing.
         """
         for plane in reversed(self._planes):
-            low = candidates & plane
-            if low.any():
-                candidates = low
+            if any_and(candidates, plane):
+                candidates = candidates & plane
         return candidates

@@ -1,25 +1,16 @@
 """
 One torrent's download: whom to ask for what, and what became of it.
 
-What has to be weighed for every request, and is, in this order:
+This is the front of the package; behind it each file answers one question:
 
- - the piece is wanted and not here, and the peer has it;
- - the peer does not choke us, or allows this piece nevertheless (BEP 6, allowed fast);
- - the peer did not just reject this piece, and was not found lying;
- - it owes us less than it should (L{PeerDownload<twisted_bt.exchange.peerdownload.PeerDownload>}),
-   and so much less that a message is worth while;
- - first the piece it works on, then other pieces that are begun, then a new one: what is
-   begun holds memory and is good for nobody until it is whole;
- - a new one only if there is memory for it, by the picker, if need be out of what the peer suggests;
- - a piece that was corrupt only if nobody works on it, and better not by those who sent it;
- - if all that is asked of others: L{twisted_bt.exchange.endgame}.
+ - L{wishes<twisted_bt.exchange.wishes>}: which pieces are here, wanted, free to begin;
+ - L{ledger<twisted_bt.exchange.ledger>}: who owes us which block of the pieces under way;
+ - L{peerdownload<twisted_bt.exchange.peerdownload>}: how much a peer should owe us;
+ - L{requests<twisted_bt.exchange.requests>}: what to ask of a peer next;
+ - L{endgame<twisted_bt.exchange.endgame>}: and if everything is asked of others;
+ - L{suspects<twisted_bt.exchange.suspects>}: who lied, when a piece is corrupt.
 
-The state of blocks is in L{Ledger<twisted_bt.exchange.ledger.Ledger>}, with its invariant.  Of pieces:
-each is exactly one of I{here} (not C{missing}), I{not wanted}, I{fresh} (may be begun) or I{under way};
-a piece under way stays so while it is being hashed and stored.
-
-Nothing here reads a clock: C{now} is in seconds, of one clock that does not go back.
-BEP 3, 6, 54.
+Nothing in it reads a clock: C{now} is in seconds, of one clock that does not go back.  BEP 3, 6, 54.
 """
 
 from __future__ import annotations
@@ -30,13 +21,15 @@ from enum import Enum
 from bitarray import bitarray
 from bitarray.util import ones, zeros
 
+from twisted_bt.errors import ProtocolError
 from twisted_bt.exchange.availability import Availability
 from twisted_bt.exchange.buffers import PieceBuffers
-from twisted_bt.exchange.endgame import takeOver
 from twisted_bt.exchange.ledger import Ledger
 from twisted_bt.exchange.peerdownload import PeerDownload
 from twisted_bt.exchange.piece import NOBODY, PieceDownload
+from twisted_bt.exchange.requests import Requests
 from twisted_bt.exchange.suspects import Suspects
+from twisted_bt.exchange.wishes import Wishes
 from twisted_bt.interfaces import Buffer, IPiecePicker, Random
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
 
@@ -57,14 +50,6 @@ class Received(Enum):
 _PARTIAL = Received.PARTIAL
 _COMPLETE = Received.COMPLETE
 
-#: Seconds after which a request is taken for lost if the peer served later ones.
-LOST_AFTER = 20.0
-#: How much later those were asked, since peers may serve a little out of order.
-_DISORDER = 5.0
-
-#: Seconds in which a peer that choked us should have rejected what it will not send (BEP 6).
-REJECTS_WITHIN = 20.0
-
 
 class Download:
     """
@@ -74,11 +59,7 @@ class Download:
     @param pipelineSeconds: how much of its measured rate a peer should owe us.
     @param snubTimeout: seconds without a block after which a peer that owes some is snubbing us.
 
-    @ivar missing: the pieces that are not here.
     @ivar availability: how many of the peers have each piece.
-    @ivar picker: may be replaced at any time.
-    @ivar remaining: bytes of the pieces that are wanted and not here.
-    @ivar wasted: bytes that came for nothing: twice, corrupt, or dropped for want of memory.
     """
 
     def __init__(
@@ -94,29 +75,29 @@ class Download:
         wanted: bitarray | None = None,
     ) -> None:
         self.layout = layout
-        self.picker = picker
         self.availability = Availability(layout.pieceCount)
-        self.wasted = 0
         self._random = random
         self._buffers = buffers
-        self._bufferSize = min(layout.pieceLength, layout.totalLength)
-        self._maxPipeline = maxPipeline
         self._pipelineSeconds = pipelineSeconds
         self._snubTimeout = snubTimeout
         self._pieceCount = layout.pieceCount
         self._everything = ones(self._pieceCount)
         self._peers: dict[PeerDownload, None] = {}
+        self._wishes = Wishes(layout, have, wanted)
         self._ledger = Ledger(layout, buffers)
         self._pieces = self._ledger.pieces
         self._suspects = Suspects()
-        self._stale = False  # whether looking for pieces to drop might find one
-        self.missing = ~have
-        self._wanted = self._everything
-        self._needed = self.missing.copy()
-        self._fresh = self._needed.copy()
-        self._freshCount = 0
-        self.remaining = 0
-        self.setWanted(self._everything if wanted is None else wanted)
+        self._requests = Requests(
+            layout,
+            picker,
+            self.availability,
+            buffers,
+            self._wishes,
+            self._ledger,
+            self._suspects,
+            self._peers.keys(),
+            maxPipeline,
+        )
 
     # ------------------------------------------------------------ peers
 
@@ -146,7 +127,7 @@ class Download:
         self._setHave(peer, zeros(self._pieceCount), seed=False)
         peer.late.clear()
         del self._peers[peer]
-        self._stale = True
+        self._requests.mayDrop = True
 
     def peerHasAll(self, peer: PeerDownload) -> None:
         """It has every piece (BEP 6, or a full bitfield)."""
@@ -157,7 +138,13 @@ class Download:
         self._setHave(peer, zeros(self._pieceCount), seed=False)
 
     def peerBitfield(self, peer: PeerDownload, bits: bitarray) -> None:
-        """It has the pieces in C{bits} (copied) and no others."""
+        """
+        It has the pieces in C{bits} (copied) and no others.
+
+        @raise ProtocolError: that is not a bit for each piece.
+        """
+        if len(bits) != self._pieceCount:
+            raise ProtocolError(f"bitfield of {len(bits)} pieces, not {self._pieceCount}")
         if bits.all():
             self.peerHasAll(peer)
         else:
@@ -176,17 +163,27 @@ class Download:
         self._findWitness(peer)
 
     def peerHave(self, peer: PeerDownload, index: int) -> None:
-        """It has piece C{index} too."""
+        """
+        It has piece C{index} too.
+
+        @raise ProtocolError: there is no such piece.
+        """
+        self.layout.checkPiece(index)
         if peer.have[index]:
             return
         peer.have[index] = 1
         peer.refusing.discard(index)
         self.availability.add(index)
-        if peer.witness < 0 and self._needed[index]:
+        if peer.witness < 0 and self._wishes.needed[index]:
             peer.witness = index
 
     def peerLost(self, peer: PeerDownload, index: int) -> None:
-        """It has piece C{index} no more (BEP 54)."""
+        """
+        It has piece C{index} no more (BEP 54).
+
+        @raise ProtocolError: there is no such piece.
+        """
+        self.layout.checkPiece(index)
         if not peer.have[index]:
             return
         if peer.seed:
@@ -201,7 +198,7 @@ class Download:
         first = index * self._ledger.blocksPerPiece
         owed = range(first, first + self.layout.blockCount(index))
         self._ledger.release(peer, [block for block in owed if block in peer.outstanding])
-        self._stale = True
+        self._requests.mayDrop = True
 
     def peerChoked(self, peer: PeerDownload) -> None:
         """
@@ -214,7 +211,7 @@ class Download:
         if not peer.fast:
             self._ledger.release(peer, list(peer.outstanding))
         self._ledger.disown(peer)
-        self._stale = True
+        self._requests.mayDrop = True
 
     def peerUnchoked(self, peer: PeerDownload, now: float) -> None:
         """It serves us."""
@@ -227,12 +224,20 @@ class Download:
             peer.restart()
 
     def allowFast(self, peer: PeerDownload, index: int) -> None:
-        """It serves piece C{index} even while it chokes us (BEP 6).  Its set is bounded."""
-        peer.allow(index)
+        """
+        It serves piece C{index} even while it chokes us (BEP 6).  The first few hundred count.
+
+        @raise ProtocolError: there is no such piece.
+        """
+        peer.allow(self.layout.checkPiece(index))
 
     def suggest(self, peer: PeerDownload, index: int) -> None:
-        """It would rather be asked for piece C{index} (BEP 6).  The latest few count."""
-        peer.suggest(index)
+        """
+        It would rather be asked for piece C{index} (BEP 6).  The latest few count.
+
+        @raise ProtocolError: there is no such piece.
+        """
+        peer.suggest(self.layout.checkPiece(index))
 
     def interesting(self, peer: PeerDownload) -> bool:
         """
@@ -242,126 +247,37 @@ class Download:
         be kept for every peer with every piece.
         """
         witness = peer.witness
-        if witness < 0 or self._needed[witness]:
+        if witness < 0 or self._wishes.needed[witness]:
             return witness >= 0
         return self._findWitness(peer)
 
     def _findWitness(self, peer: PeerDownload) -> bool:
         # From the end: in a sequential download that piece stays missing longest.
-        peer.witness = (peer.have & self._needed).find(1, right=True)
+        peer.witness = (peer.have & self._wishes.needed).find(1, right=True)
         return peer.witness >= 0
 
     # ------------------------------------------------------------ asking
+
+    @property
+    def picker(self) -> IPiecePicker:
+        """Chooses which piece to begin next; may be replaced at any time."""
+        return self._requests.picker
+
+    @picker.setter
+    def picker(self, picker: IPiecePicker) -> None:
+        self._requests.picker = picker
 
     def nextRequests(self, peer: PeerDownload, now: float) -> list[Block]:
         """
         What to ask of C{peer} now; taken as asked.  Empty while it owes about what it should, and
         when there is nothing that it could be asked for.
         """
-        target = min(peer.target, peer.reqq, self._maxPipeline)
-        room = target - len(peer.outstanding)
-        if room * 4 <= target:
-            return []
-        mask = peer.have
-        if peer.choked:
-            if not peer.allowedFast:
-                return []
-            mask = zeros(self._pieceCount)
-            for index in peer.allowedFast:
-                mask[index] = peer.have[index]
-        asked: list[Block] = []
-        ledger = self._ledger
-        current = peer.current
-        if current is not None and current.free and mask[current.index] and current.openTo(peer):
-            room -= ledger.ask(current, peer, room, now, asked)
-        if room and ledger.partial:
-            room -= self._continue(peer, mask, room, now, asked)
-        if room and self._freshCount:
-            room -= self._begin(peer, mask, room, now, asked)
-        if room and len(peer.outstanding) * 4 <= target:
-            asked += takeOver(ledger, self._peers, peer, mask, room, now, self.inEndgame)
-        return asked
-
-    def _continue(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
-        """Ask for blocks of pieces that are begun.  Returns how many."""
-        before = len(asked)
-        for piece in list(self._ledger.partial.values()):
-            index = piece.index
-            if mask[index] and piece.openTo(peer) and index not in peer.refusing:
-                room -= self._ledger.ask(piece, peer, room, now, asked)
-                peer.current = piece
-                if not room:
-                    break
-        return len(asked) - before
-
-    def _begin(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
-        """Ask for blocks of new pieces.  Returns how many."""
-        before = len(asked)
-        candidates = mask & self._fresh
-        for index in peer.refusing:
-            candidates[index] = 0
-        avoided: list[int] = []
-        if self._suspects:
-            # A piece that it had a part in when that was corrupt: rather let somebody else try.
-            avoided = [index for index in self._suspects.involved(peer.key) if candidates[index]]
-            for index in avoided:
-                candidates[index] = 0
-        while room:
-            if not candidates.any():
-                if not avoided:
-                    break
-                for index in avoided:
-                    candidates[index] = 1
-                avoided = []
-            buffer = self._buffers.take(self._bufferSize)
-            if buffer is None:
-                if self._stale and self._dropStale():
-                    continue
-                break
-            picked = self._pick(peer, candidates)
-            if picked is None:
-                self._buffers.give(buffer)
-                break
-            candidates[picked] = 0
-            self._fresh[picked] = 0
-            self._freshCount -= 1
-            piece = self._ledger.begin(picked, buffer, picked in self._suspects)
-            peer.current = piece
-            room -= self._ledger.ask(piece, peer, room, now, asked)
-        return len(asked) - before
-
-    def _pick(self, peer: PeerDownload, candidates: bitarray) -> int | None:
-        suggested = [index for index in peer.suggested if candidates[index]]
-        if suggested and not getattr(self.picker, "inOrder", False):
-            candidates = zeros(self._pieceCount)
-            candidates[suggested] = 1
-        picked = self.picker.pick(candidates, self.availability)
-        if picked is not None and not candidates[picked]:
-            raise ValueError(f"{self.picker!r} picked {picked}, which is no candidate")
-        return picked
-
-    def _dropStale(self) -> bool:
-        """
-        Make room: drop the piece with least in it of those that are asked of nobody and that no
-        connected peer would serve.
-        """
-        victims = [
-            piece
-            for piece in self._ledger.partial.values()
-            if len(piece.free) == piece.left and not any(peer.serves(piece.index) for peer in self._peers)
-        ]
-        if not victims:
-            self._stale = False
-            return False
-        victim = min(victims, key=lambda piece: piece.here)
-        self.wasted += victim.here
-        self._close(victim.index)
-        return True
+        return self._requests.next(peer, now)
 
     @property
     def inEndgame(self) -> bool:
         """Whether every block that is wanted and not here is asked of somebody."""
-        return not self._freshCount and not self._ledger.partial and self.remaining > 0
+        return self._requests.allAsked and self.remaining > 0
 
     def hungry(self) -> list[PeerDownload]:
         """Peers that owe less than they should and could serve something: ask L{nextRequests} for them."""
@@ -399,21 +315,28 @@ class Download:
 
     def _stray(self, peer: PeerDownload, index: int, begin: int, data: Buffer, now: float) -> Received:
         """What came is not owed.  It may have been: then it is welcome, if it is not here."""
-        number, rest = divmod(begin, BLOCK_LENGTH)
-        if rest or not 0 <= index < self._pieceCount or not 0 <= number < self.layout.blockCount(index):
-            return Received.UNASKED
-        block = index * self._ledger.blocksPerPiece + number
         size = len(data)
-        if block not in peer.late or size != self.layout.block(index, number).length:
+        block = self._blockId(index, begin, size)
+        if block not in peer.late:
             return Received.UNASKED
+        number = begin // BLOCK_LENGTH
         del peer.late[block]
         piece = self._pieces.get(index)
         if piece is None or piece.senders[number] is not NOBODY:
             peer.rate.add(size, now)
-            self.wasted += size
+            self._ledger.wasted += size
             return Received.DUPLICATE
         self._ledger.claim(piece, number, peer)
         return self._store(peer, piece, number, data, now)
+
+    def _blockId(self, index: int, begin: int, length: int) -> int:
+        """The id of that block; -1 if we would never ask for it."""
+        number, rest = divmod(begin, BLOCK_LENGTH)
+        if rest or not 0 <= index < self._pieceCount or not 0 <= number < self.layout.blockCount(index):
+            return -1
+        if length != self.layout.block(index, number).length:
+            return -1
+        return index * self._ledger.blocksPerPiece + number
 
     def _store(
         self, peer: PeerDownload, piece: PieceDownload, number: int, data: Buffer, now: float
@@ -436,10 +359,7 @@ class Download:
         It will not send C{block} (BEP 6).  Returns whether that was asked of it, ever: a peer that
         rejects what was not breaks the rules.
         """
-        number, rest = divmod(block.begin, BLOCK_LENGTH)
-        if rest or block != self.layout.block(block.index, number):
-            return False
-        owed = block.index * self._ledger.blocksPerPiece + number
+        owed = self._blockId(block.index, block.begin, block.length)
         if owed not in peer.outstanding:
             return peer.late.pop(owed, self) is None
         self._ledger.release(peer, [owed])
@@ -486,7 +406,7 @@ class Download:
         piece = self._whole(index)
         liars = self._suspects.good(piece) if self._suspects else frozenset()
         self._ledger.close(index)
-        self._arrived(index)
+        self._wishes.arrive(index)
         if liars:
             self._distrust(liars)
         return liars
@@ -500,7 +420,7 @@ class Download:
         """
         piece = self._whole(index)
         liars = self._suspects.corrupt(piece)
-        self.wasted += piece.size
+        self._ledger.wasted += piece.size
         self._close(index)
         if liars:
             self._distrust(liars)
@@ -512,14 +432,12 @@ class Download:
 
         @raise KeyError: it is not whole.
         """
-        self.wasted += self._whole(index).size
+        self._ledger.wasted += self._whole(index).size
         self._close(index)
 
     def _close(self, index: int) -> None:
         self._ledger.close(index)
-        if self._needed[index]:
-            self._fresh[index] = 1
-            self._freshCount += 1
+        self._wishes.giveBack(index)
 
     def _distrust(self, liars: frozenset[Hashable]) -> None:
         """Nothing more is asked of them, and what they sent of other pieces is asked for again."""
@@ -532,56 +450,56 @@ class Download:
                 peer.target = 0
         for piece in list(self._pieces.values()):
             if piece.left:
-                self.wasted += self._ledger.discard(piece, liars) * BLOCK_LENGTH
+                self._ledger.discard(piece, liars)
 
     # ------------------------------------------------------------ what is missing
 
     @property
+    def missing(self) -> bitarray:
+        """The pieces that are not here.  Not to be changed."""
+        return self._wishes.missing
+
+    @property
+    def remaining(self) -> int:
+        """Bytes of the pieces that are wanted and not here."""
+        return self._wishes.remaining
+
+    @property
     def complete(self) -> bool:
         """Whether all that is wanted is here."""
-        return not self.remaining
+        return not self._wishes.remaining
+
+    @property
+    def wasted(self) -> int:
+        """Bytes that came for nothing: twice, corrupt, or dropped."""
+        return self._ledger.wasted
 
     def addHave(self, index: int) -> None:
         """Piece C{index} is here, without having been downloaded."""
         piece = self._pieces.get(index)
         if piece is not None and piece.left:
-            self.wasted += piece.here
-            self._ledger.close(index)
+            self._ledger.drop(index)
         self._suspects.forget(index)
-        self._arrived(index)
-
-    def _arrived(self, index: int) -> None:
-        self.missing[index] = 0
-        if self._needed[index]:
-            self._needed[index] = 0
-            self.remaining -= self.layout.pieceSize(index)
-        if self._fresh[index]:
-            self._fresh[index] = 0
-            self._freshCount -= 1
+        self._wishes.arrive(index)
 
     def lostPiece(self, index: int) -> None:
         """Piece C{index} is not here, although it was thought to be."""
-        if self.missing[index]:
-            return
-        self.missing[index] = 1
-        self.setWanted(self._wanted)
+        if not self._wishes.missing[index]:
+            self._wishes.lose(index, self._pieces)
+            self._judge()
 
     def setWanted(self, bits: bitarray) -> None:
         """
         From now on get the pieces in C{bits} (copied) and no others.  What is under way of others is
         dropped, unless it is whole.
         """
-        self._wanted = bits.copy()
-        self._needed = self.missing & bits
-        self.remaining = self.layout.bytesIn(self._needed)
         for index, piece in list(self._pieces.items()):
-            if piece.left and not self._needed[index]:
-                self.wasted += piece.here
-                self._ledger.close(index)
-        self._fresh = self._needed.copy()
-        for index in self._pieces:
-            self._fresh[index] = 0
-        self._freshCount = self._fresh.count()
+            if piece.left and not bits[index]:
+                self._ledger.drop(index)
+        self._wishes.want(bits, self._pieces)
+        self._judge()
+
+    def _judge(self) -> None:
         for peer in self._peers:
             self._findWitness(peer)
 
@@ -590,34 +508,27 @@ class Download:
     def tick(self, now: float) -> list[PeerDownload]:
         """
         To be called about once a second: judges rates, finds who snubs us and which requests were
-        lost.
+        lost.  Not while nothing is read from peers: see L{excuse}.
 
         @return: the peers for which L{nextRequests} should be asked.
         """
         for peer in self._peers:
-            peer.adapt(now, self._pipelineSeconds, self._maxPipeline)
+            peer.adapt(now, self._pipelineSeconds, self._requests.maxPipeline)
             if peer.outstanding:
-                self._expire(peer, now)
-        self._stale = True
+                snubs, lost = peer.overdue(now, self._snubTimeout, self._ledger.blocksPerPiece)
+                if snubs:
+                    self._ledger.disown(peer)
+                if lost:
+                    self._ledger.release(peer, lost)
+        self._requests.mayDrop = True
         if self._buffers.hungry and self._ledger.partial:
-            self._dropStale()  # another swarm may need the room
+            self._requests.dropIdle()  # another swarm may need the room
         return self.hungry()
 
-    def _expire(self, peer: PeerDownload, now: float) -> None:
-        """Ask others for what C{peer} seems not to send."""
-        outstanding = peer.outstanding
-        oldest = next(iter(outstanding.values()))
-        lost: list[int] = []
-        if peer.choked:
-            peer.chokedAt = min(peer.chokedAt, now)
-            if now - peer.chokedAt >= REJECTS_WITHIN:
-                lost = [b for b in outstanding if b // self._ledger.blocksPerPiece not in peer.allowedFast]
-        if not lost and now - max(oldest, peer.lastReceived, peer.unchokedAt) >= self._snubTimeout:
-            lost = list(outstanding)
-            self._ledger.disown(peer)
-            peer.snub()
-        elif oldest <= now - LOST_AFTER:
-            served = min(now - LOST_AFTER, peer.lastServed - _DISORDER)
-            lost = lost or [block for block, asked in outstanding.items() if asked <= served]
-        if lost:
-            self._ledger.release(peer, lost)
+    def excuse(self, now: float) -> None:
+        """
+        Nothing was read from peers for a while, because we could not take more: that they were
+        silent until C{now} is not their fault.
+        """
+        for peer in self._peers:
+            peer.lastReceived = now

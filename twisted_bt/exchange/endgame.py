@@ -3,13 +3,13 @@ What to ask of a peer when everything it could be asked for is asked of others.
 
 BEP 3 (I{end game}): "once all sub-pieces which a given downloader doesn't have are actively being
 requested, it sends requests for everything to all peers", and cancels what arrives.  That makes the
-end quick and wastes a good deal where peers are fast and pipelines long.  So a peer that runs dry
+end quick, and wastes a good deal where peers are fast and pipelines long.  So a peer that runs dry
 takes over blocks where it will be sooner: from the peer that will need longest, its last blocks
 first, and only as far as this peer has them before that one would.  Two peers of equal speed share
 what is left and waste nothing; a stalled one loses all it owes.
 
-Before the end game the same happens for peers that are much slower (C{PATIENCE} seconds), since
-their pieces hold buffers that others could use.
+Before the end game the same happens to peers that are much slower (L{PATIENCE} seconds), since
+their pieces hold memory that others could use.
 """
 
 from __future__ import annotations
@@ -31,47 +31,61 @@ MAX_TAKEN = 32
 #: Seconds sooner that a peer must be to take a block over while there is other work, or of a solo piece.
 PATIENCE = 5.0
 
-#: Seconds between two looks that found nothing.
+#: Seconds for which the order of peers by speed is used again, and between two looks of a peer that
+#: found nothing: with hundreds of idle peers this is what keeps looking cheap.
 _PAUSE = 0.25
 
 
-def takeOver(
-    ledger: Ledger,
-    peers: Iterable[PeerDownload],
-    peer: PeerDownload,
-    mask: bitarray,
-    room: int,
-    now: float,
-    atEnd: bool,
-) -> list[Block]:
-    """
-    Ask C{peer} for up to C{room} blocks of the pieces in C{mask} that others owe.
+class Endgame:
+    """Takes blocks of one download from slow peers."""
 
-    @param atEnd: nothing is free to ask of anybody.
-    """
-    taken: list[Block] = []
-    if now < peer.stealAt:
-        return taken
-    step = BLOCK_LENGTH / max(peer.rate.rate(now), OPTIMISTIC)
-    mine = len(peer.outstanding) * step
-    room = min(room, MAX_TAKEN)
-    slowest = [(*each.finishesIn(now), each) for each in peers if each.outstanding and each is not peer]
-    slowest.sort(key=lambda owner: owner[0], reverse=True)
-    for theirs, theirStep, owner in slowest:
-        for block in reversed(owner.outstanding):
-            sooner = theirs - mine - step
-            if room <= 0 or sooner <= (0.0 if atEnd else PATIENCE):
+    def __init__(self, ledger: Ledger, peers: Iterable[PeerDownload]) -> None:
+        self._ledger = ledger
+        self._peers = peers
+        self._slowest: list[PeerDownload] = []
+        self._sortedAt = float("-inf")
+        self._sortedAtEnd = False
+
+    def takeOver(self, peer: PeerDownload, mask: bitarray, room: int, now: float, atEnd: bool) -> list[Block]:
+        """
+        Ask C{peer} for up to C{room} blocks, out of the pieces in C{mask}, that others owe.
+
+        @param atEnd: nothing is free to ask of anybody.
+        """
+        taken: list[Block] = []
+        if now < peer.stealAt or peer.snubbed:
+            return taken
+        step = BLOCK_LENGTH / (peer.rate.rate(now) or OPTIMISTIC)
+        mine = (len(peer.outstanding) + 1) * step
+        patience = 0.0 if atEnd else PATIENCE
+        room = min(room, MAX_TAKEN)
+        for owner in self._inOrder(now, atEnd):
+            if owner is peer or not owner.outstanding:
+                continue
+            theirs, theirStep = owner.finishesIn(now)
+            if theirs - mine <= patience:
                 break
-            theirs -= theirStep
-            index, number = divmod(block, ledger.blocksPerPiece)
-            if not mask[index] or index in peer.refusing or block in peer.outstanding:
-                continue
-            piece = ledger.pieces[index]
-            if len(piece.askers[number]) >= MAX_ASKERS or (piece.solo and sooner <= PATIENCE):
-                continue
-            taken.append(ledger.askAlso(piece, peer, number, now))
-            mine += step
-            room -= 1
-    if not taken:
-        peer.stealAt = now + _PAUSE
-    return taken
+            for block in reversed(owner.outstanding):
+                sooner = theirs - mine
+                if room <= 0 or sooner <= patience:
+                    break
+                theirs -= theirStep
+                index, number = divmod(block, self._ledger.blocksPerPiece)
+                if not mask[index] or index in peer.refusing or block in peer.outstanding:
+                    continue
+                piece = self._ledger.pieces[index]
+                if len(piece.askers[number]) >= MAX_ASKERS or (piece.solo and sooner <= PATIENCE):
+                    continue
+                taken.append(self._ledger.askAlso(piece, peer, number, now))
+                mine += step
+                room -= 1
+        if not taken:
+            peer.stealAt = now + _PAUSE
+        return taken
+
+    def _inOrder(self, now: float, atEnd: bool) -> list[PeerDownload]:
+        if now >= self._sortedAt + _PAUSE or (atEnd and not self._sortedAtEnd):
+            busy = [peer for peer in self._peers if peer.outstanding]
+            busy.sort(key=lambda peer: peer.finishesIn(now)[0], reverse=True)
+            self._slowest, self._sortedAt, self._sortedAtEnd = busy, now, atEnd
+        return self._slowest

@@ -27,27 +27,25 @@ class Ledger:
     @ivar pieces: all pieces under way, those that wait for their hash included.
     @ivar partial: those with free blocks, the first begun first.
     @ivar cancels: whom to tell that a block is not needed any more.
+    @ivar wasted: bytes that came for nothing.
     """
 
     def __init__(self, layout: PieceLayout, buffers: PieceBuffers) -> None:
-        self._layout = layout
         self._buffers = buffers
         self.blocksPerPiece = layout.blocksPerPiece
+        self._lastPiece = layout.pieceCount - 1
+        self._blocks = layout.blocksPerPiece, layout.blockCount(self._lastPiece)
+        self._sizes = layout.pieceLength, layout.pieceSize(self._lastPiece)
+        self.wasted = 0
         self.pieces: dict[int, PieceDownload] = {}
         self.partial: dict[int, PieceDownload] = {}
         self.cancels: list[tuple[PeerDownload, Block]] = []
 
     def begin(self, index: int, buffer: memoryview, solo: bool) -> PieceDownload:
         """Piece C{index} is under way, in C{buffer}."""
-        layout = self._layout
-        piece = PieceDownload(
-            index,
-            index * self.blocksPerPiece,
-            layout.blockCount(index),
-            layout.pieceSize(index),
-            buffer,
-            solo,
-        )
+        short = index == self._lastPiece
+        base = index * self.blocksPerPiece
+        piece = PieceDownload(index, base, self._blocks[short], self._sizes[short], buffer, solo)
         self.pieces[index] = self.partial[index] = piece
         return piece
 
@@ -130,16 +128,21 @@ class Ledger:
             if not piece.free:
                 del self.partial[piece.index]
 
-    def discard(self, piece: PieceDownload, senders: Container[object]) -> int:
-        """Throw away the blocks of C{piece} from C{senders}, to be asked again.  Returns how many."""
+    def discard(self, piece: PieceDownload, senders: Container[object]) -> None:
+        """Throw away the blocks of C{piece} from C{senders}, to be asked again."""
         numbers = [n for n, sender in enumerate(piece.senders) if sender is not NOBODY and sender in senders]
         for number in numbers:
             piece.senders[number] = NOBODY
         if numbers:
+            self.wasted += len(numbers) * BLOCK_LENGTH
             piece.left += len(numbers)
             piece.free += numbers
             self._freed(piece)
-        return len(numbers)
+
+    def drop(self, index: int) -> None:
+        """Piece C{index} is under way no more, and what is here of it was for nothing."""
+        piece = self.close(index)
+        self.wasted += (piece.last + 1 - piece.left) * BLOCK_LENGTH
 
     def close(self, index: int) -> PieceDownload:
         """

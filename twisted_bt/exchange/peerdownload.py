@@ -27,7 +27,22 @@ _MAX_LATE = 2048
 _MAX_ALLOWED_FAST = 256
 _MAX_SUGGESTED = 16
 
+#: How much more a second must bring than the one before for the pipeline to grow on.
 _GROWTH = 1.1
+
+#: Seconds between two judgements after which the second says nothing.
+_LONG = 60.0
+
+#: Bytes a second expected of a peer that had no chance to show.
+OPTIMISTIC = 65536.0
+
+#: Seconds after which a request is taken for lost, if the peer served later ones...
+LOST_AFTER = 20.0
+#: ... that were asked so much later, since a peer may serve a little out of order.
+_DISORDER = 5.0
+
+#: Seconds in which a peer that choked us should have rejected what it will not send (BEP 6).
+REJECTS_WITHIN = 20.0
 
 
 class PeerDownload:
@@ -148,12 +163,6 @@ class PeerDownload:
         self._speed = 0.0
         self.target = MIN_PIPELINE
 
-    def snub(self) -> None:
-        """It does not answer: one block at a time, until something comes."""
-        self.snubbed = True
-        self.slowStart = False
-        self.target = 1
-
     def adapt(self, now: float, seconds: float, most: int) -> None:
         """
         Set C{target} to C{seconds} of what comes, at most C{most} blocks.  About once a second.
@@ -162,7 +171,7 @@ class PeerDownload:
         elapsed = now - self._seenAt
         self._seen = self.rate.total
         self._seenAt = now
-        if self.snubbed or self.liar or not got or elapsed <= 0:
+        if self.snubbed or self.liar or not got or not 0 < elapsed < _LONG:
             return
         speed = got / elapsed
         if self.slowStart:
@@ -187,6 +196,25 @@ class PeerDownload:
         step = BLOCK_LENGTH / max(pace, 1.0)
         return len(self.outstanding) * step + silence, step
 
-
-#: Bytes a second expected of a peer that had no chance to show.
-OPTIMISTIC = 65536.0
+    def overdue(self, now: float, snubTimeout: float, blocksPerPiece: int) -> tuple[bool, list[int]]:
+        """
+        Whether it snubs us (from now on, then), and the blocks that better be asked of others.
+        """
+        outstanding = self.outstanding
+        oldest = next(iter(outstanding.values()))
+        if self.choked:
+            self.chokedAt = min(self.chokedAt, now)
+            if now - self.chokedAt >= REJECTS_WITHIN:
+                lost = [block for block in outstanding if block // blocksPerPiece not in self.allowedFast]
+                if lost:
+                    return False, lost
+        if now - max(oldest, self.lastReceived, self.unchokedAt) >= snubTimeout:
+            # One block at a time, until something comes.
+            self.snubbed = True
+            self.slowStart = False
+            self.target = 1
+            return True, list(outstanding)
+        if oldest <= now - LOST_AFTER:
+            before = min(now - LOST_AFTER, self.lastServed - _DISORDER)
+            return False, [block for block, asked in outstanding.items() if asked <= before]
+        return False, []

@@ -26,7 +26,7 @@ def _anyOf(bits: bitarray, random: Random) -> int | None:
     """
     if not bits:
         return None
-    found = bits.find(1, random.randrange(len(bits)))
+    found = bits.find(1, int(random.random() * len(bits)))  # randrange takes five times as long
     if found < 0:
         found = bits.find(1)
     return None if found < 0 else found

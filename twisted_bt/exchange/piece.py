@@ -83,8 +83,3 @@ class PieceDownload:
     def openTo(self, peer: PeerDownload) -> bool:
         """Whether C{peer} may be asked for blocks of it: false while another works at it alone."""
         return not self.solo or self.owner is None or self.owner is peer
-
-    @property
-    def here(self) -> int:
-        """Bytes that are here, near enough."""
-        return (self.last + 1 - self.left) * BLOCK_LENGTH

@@ -1,0 +1,175 @@
+"""
+What to ask of a peer.
+
+What has to be weighed for every request, and is, in this order:
+
+ - the piece is wanted and not here, and the peer has it;
+ - the peer does not choke us, or allows this piece nevertheless (BEP 6, allowed fast);
+ - the peer did not just reject this piece, and was not found lying;
+ - it owes us less than it should (L{PeerDownload}), and so much less that a message is worth while;
+ - first the piece it works on, then others that are begun, then a new one: what is begun holds
+   memory and is good for nobody until it is whole;
+ - a new one only if there is memory for it; by the picker, out of what the peer suggests if it does;
+ - a piece that was corrupt only if nobody works on it, and rather not by those who sent it;
+ - if everything is asked of others: L{twisted_bt.exchange.endgame}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bitarray import bitarray
+from bitarray.util import zeros
+
+from twisted_bt.exchange.availability import Availability
+from twisted_bt.exchange.buffers import PieceBuffers
+from twisted_bt.exchange.endgame import Endgame
+from twisted_bt.exchange.ledger import Ledger
+from twisted_bt.exchange.peerdownload import PeerDownload
+from twisted_bt.exchange.suspects import Suspects
+from twisted_bt.exchange.wishes import Wishes
+from twisted_bt.interfaces import IPiecePicker
+from twisted_bt.torrent.pieces import Block, PieceLayout
+
+
+class Requests:
+    """
+    Chooses for all peers of a download, and enters what it chose in the C{ledger}.
+
+    @ivar picker: chooses new pieces; may be replaced at any time.
+    @ivar maxPipeline: the most blocks asked of a peer at a time.
+    @ivar mayDrop: looking for pieces to drop for want of memory might find one.
+    """
+
+    def __init__(
+        self,
+        layout: PieceLayout,
+        picker: IPiecePicker,
+        availability: Availability,
+        buffers: PieceBuffers,
+        wishes: Wishes,
+        ledger: Ledger,
+        suspects: Suspects,
+        peers: Iterable[PeerDownload],
+        maxPipeline: int,
+    ) -> None:
+        self.picker = picker
+        self.maxPipeline = maxPipeline
+        self.mayDrop = False
+        self._pieceCount = layout.pieceCount
+        # One size for all, the short last piece too: it is the pool that gains from it.
+        self._bufferSize = min(layout.pieceLength, layout.totalLength)
+        self._availability = availability
+        self._buffers = buffers
+        self._wishes = wishes
+        self._ledger = ledger
+        self._suspects = suspects
+        self._peers = peers
+        self._endgame = Endgame(ledger, peers)
+
+    @property
+    def allAsked(self) -> bool:
+        """Whether there is no block left that may be asked of anybody for the first time."""
+        return not self._wishes.freshCount and not self._ledger.partial
+
+    def next(self, peer: PeerDownload, now: float) -> list[Block]:
+        """See L{Download.nextRequests<twisted_bt.exchange.download.Download.nextRequests>}."""
+        target = min(peer.target, peer.reqq, self.maxPipeline)
+        room = target - len(peer.outstanding)
+        if room * 4 <= target:
+            return []
+        mask = peer.have
+        if peer.choked:
+            if not peer.allowedFast:
+                return []
+            mask = zeros(self._pieceCount)
+            for index in peer.allowedFast:
+                mask[index] = peer.have[index]
+        asked: list[Block] = []
+        current = peer.current
+        if current is not None and current.free and self._open(current.index, peer, mask):
+            room -= self._ledger.ask(current, peer, room, now, asked)
+        if room and self._ledger.partial:
+            room -= self._continue(peer, mask, room, now, asked)
+        if room and self._wishes.freshCount:
+            room -= self._begin(peer, mask, room, now, asked)
+        if room and len(peer.outstanding) * 4 <= target:
+            asked += self._endgame.takeOver(peer, mask, room, now, self.allAsked)
+        return asked
+
+    def _open(self, index: int, peer: PeerDownload, mask: bitarray) -> bool:
+        return bool(mask[index]) and self._ledger.pieces[index].openTo(peer) and index not in peer.refusing
+
+    def _continue(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
+        """Ask for blocks of pieces that are begun.  Returns how many."""
+        before = len(asked)
+        for piece in list(self._ledger.partial.values()):
+            if self._open(piece.index, peer, mask):
+                room -= self._ledger.ask(piece, peer, room, now, asked)
+                peer.current = piece
+                if not room:
+                    break
+        return len(asked) - before
+
+    def _begin(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
+        """Ask for blocks of new pieces.  Returns how many."""
+        before = len(asked)
+        candidates = mask & self._wishes.fresh
+        for index in peer.refusing:
+            candidates[index] = 0
+        avoided: list[int] = []
+        if self._suspects:
+            # Pieces that it had a part in when they were corrupt: rather let somebody else try.
+            avoided = [index for index in self._suspects.involved(peer.key) if candidates[index]]
+            for index in avoided:
+                candidates[index] = 0
+        while room:
+            buffer = self._buffers.take(self._bufferSize)
+            if buffer is None:
+                if self.mayDrop and self.dropIdle():
+                    continue
+                break
+            picked = self._pick(peer, candidates)
+            if picked is None:
+                self._buffers.give(buffer)
+                if not avoided:
+                    break
+                for index in avoided:
+                    candidates[index] = 1
+                avoided = []
+                continue
+            candidates[picked] = 0
+            self._wishes.begin(picked)
+            piece = self._ledger.begin(picked, buffer, picked in self._suspects)
+            peer.current = piece
+            room -= self._ledger.ask(piece, peer, room, now, asked)
+        return len(asked) - before
+
+    def _pick(self, peer: PeerDownload, candidates: bitarray) -> int | None:
+        if peer.suggested and not getattr(self.picker, "inOrder", False):
+            suggested = [index for index in peer.suggested if candidates[index]]
+            if suggested:
+                candidates = zeros(self._pieceCount)
+                candidates[suggested] = 1
+        picked = self.picker.pick(candidates, self._availability)
+        if picked is not None and not candidates[picked]:
+            raise ValueError(f"{self.picker!r} picked {picked}, which is no candidate")
+        return picked
+
+    def dropIdle(self) -> bool:
+        """
+        Make room: drop the piece with least in it of those that are asked of nobody and that no
+        connected peer would serve.  Returns whether there was one.
+        """
+        victims = [
+            piece
+            for piece in self._ledger.partial.values()
+            if len(piece.free) == piece.left and not any(peer.serves(piece.index) for peer in self._peers)
+        ]
+        if not victims:
+            self.mayDrop = False
+            return False
+        index = max(victims, key=lambda piece: piece.left / (piece.last + 1)).index
+        self._ledger.drop(index)
+        self._wishes.giveBack(index)
+        return True
