@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted_bt.errors import ProtocolError
 from twisted_bt.peerwire.messages import (
@@ -41,12 +41,21 @@ from twisted_bt.peerwire.messages import (
 _BARE = (Choke, Unchoke, Interested, NotInterested, HaveAll, HaveNone)
 _INDEXED = (Have, SuggestPiece, AllowedFast, Request, Cancel, RejectRequest)
 
-#: Messages of one size, by id: that size (with the id), how to make one, how to read its numbers.
-_FIXED: dict[int, tuple[int, Callable[..., Message], Callable[[memoryview, int], tuple[Any, ...]]]] = {
-    each.id: (1 + each.payload.size, each, each.payload.unpack_from) for each in (*_BARE, *_INDEXED, Port)
+
+class _Fixed(NamedTuple):
+    """What there is to know of a message of one size."""
+
+    length: int  # with the id
+    make: Callable[..., Message]
+    unpack: Callable[[memoryview, int], tuple[Any, ...]]
+    indexed: bool  # the first number is a piece
+
+
+#: Messages of one size, by id.
+_FIXED: dict[int, _Fixed] = {
+    each.id: _Fixed(1 + each.payload.size, each, each.payload.unpack_from, each in _INDEXED)
+    for each in (*_BARE, *_INDEXED, Port)
 }
-#: Those of them whose first number is a piece.
-_NAMES_PIECE = frozenset(each.id for each in _INDEXED)
 
 _LENGTH = Struct(">I")
 _PIECE_HEAD = Struct(">IBII")
@@ -112,30 +121,36 @@ class WireDecoder:
                 if len(self._buffer) > _KEEP:
                     self._buffer = memoryview(bytearray())
 
-        unpackPieceHead = _PIECE_HEAD.unpack_from
-        while True:
-            rest = size - position
-            if rest >= 13:  # most of a stream is blocks: try that first, reading all numbers at once
-                length, kind, index, begin = unpackPieceHead(view, position)
-                if (
-                    kind == 7
-                    and 9 <= length <= self._longestPiece
-                    and length + 4 <= rest
-                    and index < self._indexLimit
-                ):
-                    end = position + 4 + length
-                    yield Piece(index, begin, view[position + 13 : end])
-                    position = end
-                    continue
-            elif rest >= 4:
-                length = _LENGTH.unpack_from(view, position)[0]
-            else:
+        # Most of a stream is blocks, then numbers: try these first, reading one header for all.  That
+        # header may reach into the next frame, so nothing in it counts before the length is looked at.
+        unpackPieceHead, fixedMessages = _PIECE_HEAD.unpack_from, _FIXED
+        while position + 13 <= size:
+            length, kind, index, begin = unpackPieceHead(view, position)
+            end = position + 4 + length
+            if end > size:
                 break
-            if length + 4 > rest:
+            if kind == 7 and 9 <= length <= self._longestPiece and index < self._indexLimit:
+                yield Piece(index, begin, view[position + 13 : end])
+                position = end
+                continue
+            fixed = fixedMessages.get(kind)
+            if (
+                fixed is not None
+                and length == fixed.length
+                and (index < self._indexLimit or not fixed.indexed)
+            ):
+                yield fixed.make(*fixed.unpack(view, position + 5))
+            elif length == 0 or self._check(length, kind):
+                yield self._decode(view, position, length)
+            position = end
+        while position + 4 <= size:
+            length = _LENGTH.unpack_from(view, position)[0]
+            end = position + 4 + length
+            if end > size:
                 break
             if length == 0 or self._check(length, view[position + 4]):
                 yield self._decode(view, position, length)
-            position += 4 + length
+            position = end
         if position < size:
             self._gather(view[position:])
 
@@ -148,7 +163,7 @@ class WireDecoder:
         """
         fixed = _FIXED.get(kind)
         if fixed is not None:
-            shortest = longest = fixed[0]
+            shortest = longest = fixed.length
         elif kind == Piece.id:
             shortest, longest = 9, self._longestPiece
         elif kind == Bitfield.id and self._pieceCount is not None:
@@ -168,11 +183,10 @@ class WireDecoder:
         kind = view[position + 4]
         fixed = _FIXED.get(kind)
         if fixed is not None:
-            _, make, unpack = fixed
-            numbers = unpack(view, position + 5)
-            if kind in _NAMES_PIECE and numbers[0] >= self._indexLimit:
+            numbers = fixed.unpack(view, position + 5)
+            if fixed.indexed and numbers[0] >= self._indexLimit:
                 raise ProtocolError(f"no piece {numbers[0]} of {self._indexLimit}")
-            return make(*numbers)
+            return fixed.make(*numbers)
         payload = view[position + 5 : position + 4 + length]
         if kind == Extended.id:
             return Extended.decode(payload)

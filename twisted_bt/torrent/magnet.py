@@ -86,11 +86,14 @@ class Magnet:
         """
         if len(uri) > MAX_LENGTH:
             raise MagnetError(f"the magnet link has over {MAX_LENGTH} characters")
-        if not uri.isprintable():  # a stray control character, or bytes that are no text
-            raise MagnetError("the magnet link has characters that cannot be part of it")
+        uri = uri.strip()  # links are pasted
+        try:
+            uri.encode("utf-8")
+        except UnicodeEncodeError as error:  # bytes of a command line that are no text
+            raise MagnetError("the magnet link is not text") from error
         if uri[:8].lower() != "magnet:?":
             raise MagnetError("a magnet link begins with magnet:?")
-        fields = _split(uri[8:].rstrip())
+        fields = _split(uri[8:])
         hashes, hashesV2, keys = [], [], []
         for topic in fields.get("xt", ()):
             kind, value = _topic(topic)
