@@ -1,0 +1,302 @@
+"""
+The files of one torrent, as the disk threads see them: everything here waits for the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+from bitarray import bitarray
+
+from twisted_bt.errors import PieceCorrupt, StorageError
+from twisted_bt.interfaces import Buffer
+from twisted_bt.storage.fileio import FileCalls, Scratch, dataRanges, explained, readInto, writeAll
+from twisted_bt.storage.filemap import FileMap, FileSpan
+from twisted_bt.storage.filepool import FilePool
+from twisted_bt.storage.folder import DataFolder
+from twisted_bt.storage.signature import FileState, encodeSignature
+from twisted_bt.torrent.pieces import PieceLayout
+
+Check = Callable[[int, Buffer], bool]
+
+
+class DiskFiles:
+    """
+    Pieces in files.  Any thread may call any method, several at once.
+
+    A file that was there once is never made again: were it deleted while in use, its verified pieces
+    are gone, and to write the others into a new file would hide that.
+
+    @param check: whether bytes are the content of a piece.
+    @param isBlank: whether a piece is all zeros; C{None}: C{check} is asked, which is much slower.
+    @param preallocate: reserve the room of each file before the first write to it.
+
+    @raise ValueError: C{files} and C{layout} do not have the same length.
+    """
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        pool: FilePool,
+        files: Sequence[FileSpan],
+        layout: PieceLayout,
+        check: Check,
+        isBlank: Callable[[int], bool] | None = None,
+        preallocate: bool = False,
+        scratch: Scratch | None = None,
+        calls: FileCalls | None = None,
+    ) -> None:
+        self._map = FileMap(files)
+        if self._map.totalLength != layout.totalLength:
+            raise ValueError(f"files of {self._map.totalLength} bytes, pieces of {layout.totalLength}")
+        self._folder = folder
+        self._pool = pool
+        self._layout = layout
+        self._check = check
+        self._isBlank = isBlank if isBlank is not None else self._checkBlank
+        self._preallocate = preallocate
+        self._scratch = scratch if scratch is not None else Scratch()
+        self._calls = calls if calls is not None else FileCalls()
+        self._lock = Lock()
+        self._prepareLock = Lock()
+        self._prepared = False
+        self._seen: set[int] = set()  # files that were there
+        self._arranged: set[int] = set()  # files made ready for writing
+        self._dirty: dict[int, int] = {}  # file number -> how many writes since it was clean
+        self._lost: StorageError | None = None
+
+    # -- pieces
+
+    def write(self, index: int, data: Buffer) -> None:
+        """
+        Store piece C{index}.
+
+        @raise PieceCorrupt: C{data} is not that piece; nothing was changed.
+        @raise StorageError: the disk said no; part of the piece may be written, and no other was changed.
+        """
+        if len(data) != self._layout.pieceSize(index) or not self._check(index, data):
+            raise PieceCorrupt(index)
+        self.prepare()
+        rest = memoryview(data)
+        for extent in self._map.extents(self._layout.pieceOffset(index), len(data)):
+            part, rest = rest[: extent.length], rest[extent.length :]
+            if self._map.files[extent.file].isPad:
+                continue
+            with self._open(extent.file, write=True) as fd:
+                with self._lock:
+                    self._dirty[extent.file] = self._dirty.get(extent.file, 0) + 1
+                writeAll(self._calls, fd, part, extent.offset)
+
+    def read(self, index: int, begin: int, length: int) -> bytes:
+        """
+        Bytes of piece C{index}, not verified.
+
+        @raise StorageError: they are not there, or the disk said no.
+        """
+        if begin < 0 or length < 0 or begin + length > self._layout.pieceSize(index):
+            raise ValueError(f"no {length} bytes at {begin} in piece {index}")
+        data = bytearray(length)
+        missing = self._fill(memoryview(data), self._layout.pieceOffset(index) + begin)
+        if missing is not None:
+            name = self._folder.name(self._map.files[missing].path)
+            raise StorageError(f"{name} is gone, or shorter than it was")
+        return bytes(data)
+
+    def verify(self, index: int) -> bool:
+        """
+        Whether piece C{index} is there and has its hash.
+
+        @raise StorageError: the disk said no; not raised for what is just missing.
+        """
+        buffer = self._scratch.take(self._layout.pieceSize(index))
+        missing = self._fill(buffer, self._layout.pieceOffset(index))
+        return missing is None and self._check(index, buffer)
+
+    def _fill(self, buffer: memoryview, offset: int) -> int | None:
+        """Content from C{offset} on into C{buffer}; returns the number of the file that lacks some of it."""
+        for extent in self._map.extents(offset, len(buffer)):
+            part, buffer = buffer[: extent.length], buffer[extent.length :]
+            if self._map.files[extent.file].isPad:
+                part[:] = bytes(extent.length)
+                continue
+            try:
+                with self._open(extent.file, write=False) as fd:
+                    if readInto(self._calls, fd, part, extent.offset) < extent.length:
+                        return extent.file
+            except _Missing:
+                return extent.file
+        return None
+
+    # -- the files as a whole
+
+    def prepare(self) -> None:
+        """
+        Make the data folder, and the files that have no bytes and so are never written to.  Done
+        before the first write; doing it again changes nothing.
+
+        @raise StorageError: it could not be done.
+        """
+        if self._prepared:
+            return
+        with self._prepareLock:
+            if self._prepared:
+                return
+            for number, span in enumerate(self._map.files):
+                if not span.length and not span.isPad:
+                    with self._open(number, write=True):
+                        pass
+            self._prepared = True
+
+    def allocated(self) -> bitarray:
+        """
+        The pieces that might be here.
+
+        Left out are those with bytes in a missing file or beyond a file's end, and those that
+        lie wholly in holes.  But a hole reads as zeros: pieces that are all zeros are kept, since
+        file systems that compress store them as holes.
+
+        @raise StorageError: the disk said no.
+        """
+        layout = self._layout
+        possible = bitarray(layout.pieceCount)
+        possible.setall(True)
+        touched = bitarray(layout.pieceCount)
+        for number, span in enumerate(self._map.files):
+            if span.isPad or not span.length:
+                continue
+            size, ranges = self._ranges(number, span)
+            _mark(possible, layout.piecesOf(span.offset + size, span.length - size), False)
+            for begin, end in ranges:
+                _mark(touched, layout.piecesOf(span.offset + begin, end - begin), True)
+        for index in (possible & ~touched).search(bitarray("1")):
+            possible[index] = self._isBlank(index)
+        return possible
+
+    def _ranges(self, number: int, span: FileSpan) -> tuple[int, list[tuple[int, int]]]:
+        try:
+            with self._open(number, write=False) as fd:
+                size = min(self._calls.stat(fd).st_size, span.length)
+                return size, dataRanges(fd, size)
+        except _Missing:
+            return 0, []
+
+    def signature(self) -> bytes:
+        """Size and time of each file that has bytes, see L{twisted_bt.storage.signature}."""
+        parts = []
+        for span in self._map.files:
+            if span.isPad or not span.length:
+                continue
+            pieces = self._layout.piecesOf(span.offset, span.length)
+            size, changed = -1, 0
+            try:
+                found = os.lstat(self._folder.name(span.path))
+                size, changed = found.st_size, found.st_mtime_ns
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except (OSError, ValueError) as error:
+                raise explained(error, self._folder.name(span.path)) from error
+            parts.append(FileState(pieces[0], pieces[-1], size, changed))
+        return encodeSignature(parts)
+
+    def flush(self) -> None:
+        """
+        Return once all that was written before survives a loss of power, with the times that
+        L{signature} speaks of: hence C{fsync}, for C{fdatasync} leaves those behind.
+
+        @raise StorageError: the disk said no.  Then what was written since the last L{flush} may be
+            lost, and the system would not say so a second time; so each later call fails too.
+        """
+        if self._lost is not None:
+            raise self._lost
+        with self._lock:
+            dirty = dict(self._dirty)
+        for number, writes in dirty.items():
+            try:
+                with self._open(number, write=True) as fd:
+                    self._calls.sync(fd)
+            except (OSError, StorageError) as error:
+                name = self._folder.name(self._map.files[number].path)
+                why = error if isinstance(error, StorageError) else explained(error, name)
+                self._lost = StorageError(f"{why}; what was written last may be lost")
+                raise self._lost from error
+            with self._lock:
+                if self._dirty[number] == writes:  # else somebody wrote meanwhile
+                    del self._dirty[number]
+        self._folder.sync()
+
+    def close(self) -> None:
+        """Close the files.  Nothing may be under way."""
+        self._pool.close(self)
+
+    # -- one file
+
+    @contextmanager
+    def _open(self, number: int, write: bool) -> Iterator[int]:
+        """
+        A descriptor of a file; what goes wrong in the C{with} block becomes L{StorageError}.
+
+        @raise _Missing: it is not there.
+        """
+        span = self._map.files[number]
+        name = self._folder.name(span.path)
+
+        def opener(forWriting: bool) -> int:
+            create = forWriting and number not in self._seen
+            mode = 0o777 if span.executable else 0o666
+            fd = self._folder.openFile(span.path, forWriting, create, mode)
+            try:
+                if forWriting:
+                    self._arrange(number, span, fd)
+            except BaseException:
+                self._calls.close(fd)
+                raise
+            self._seen.add(number)
+            return fd
+
+        try:
+            with self._pool.lease(self, number, write, opener) as fd:
+                yield fd
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if write and isinstance(error, NotADirectoryError):
+                raise explained(error, name) from error
+            raise _Missing(f"{name} is gone") from error
+        except (OSError, ValueError) as error:
+            raise explained(error, name) from error
+
+    def _arrange(self, number: int, span: FileSpan, fd: int) -> None:
+        """Before the first write: not too long, runnable if it is to be, with room if that is wanted."""
+        with self._lock:
+            if number in self._arranged:
+                return
+            found = self._calls.stat(fd)
+            if found.st_size > span.length:  # a foreign file of that name; ours is what will be in it
+                self._calls.truncate(fd, span.length)
+            if span.executable and not found.st_mode & 0o111:
+                self._calls.changeMode(fd, found.st_mode & 0o777 | (found.st_mode & 0o444) >> 2)
+            if self._preallocate and found.st_size < span.length:
+                _reserve(self._calls, fd, span.length)
+            self._arranged.add(number)
+
+    def _checkBlank(self, index: int) -> bool:
+        return self._check(index, bytes(self._layout.pieceSize(index)))
+
+
+class _Missing(StorageError):
+    """The file is not there, nor was it ever to be expected."""
+
+
+def _mark(bits: bitarray, pieces: range, value: bool) -> None:
+    if pieces:
+        bits[pieces[0] : pieces[-1] + 1] = value
+
+
+def _reserve(calls: FileCalls, fd: int, size: int) -> None:
+    try:
+        calls.allocate(fd, size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
