@@ -1,0 +1,141 @@
+"""
+What a daemon tells the person who looks at its log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from twisted_bt.control.units import formatRate, formatSize, percentage, plural, remaining
+from twisted_bt.sessions.observers import SwarmObserver
+from twisted_bt.sessions.swarm import SwarmSession, SwarmStatus
+
+if TYPE_CHECKING:
+    from twisted_bt.sessions.client import ClientSession
+
+_log = Logger()
+
+#: Seconds between two progress lines while something is downloaded or checked ...
+BUSY_INTERVAL = 5.0
+#: ... and while there is only uploading.
+UPLOADING_INTERVAL = 60.0
+
+
+class LogObserver(SwarmObserver):
+    """
+    Writes the events of swarms to the log, each thing once: a tracker that gives the same answer
+    again is not mentioned again.
+    """
+
+    def __init__(self) -> None:
+        self._trackers: dict[tuple[bytes, str], str] = {}
+
+    def statusChanged(self, swarm: SwarmSession, status: SwarmStatus) -> None:
+        if status is SwarmStatus.FAILED:
+            _log.error("{name}: stopped: {reason}", name=swarm.name, reason=swarm.reason)
+        elif status is SwarmStatus.STOPPED:
+            self._forget(swarm)
+        else:
+            _log.info("{name}: {status}", name=swarm.name, status=status.value)
+
+    def completed(self, swarm: SwarmSession) -> None:
+        _log.info(
+            "{name}: complete, {size} in {folder}",
+            name=swarm.name,
+            size=formatSize(swarm.metainfo.totalSize),
+            folder=swarm.dataDirPath,
+        )
+
+    def trackerAnswered(self, swarm: SwarmSession, url: str, peers: int, warning: str) -> None:
+        if self._isNews(swarm, url, f"warning {warning}" if warning else "answered"):
+            said = f"; it warns: {warning}" if warning else ""
+            _log.info(
+                "{name}: tracker {url} knows {peers}{said}",
+                name=swarm.name,
+                url=url,
+                peers=plural(peers, "peer"),
+                said=said,
+            )
+
+    def trackerFailed(self, swarm: SwarmSession, url: str, reason: str) -> None:
+        if self._isNews(swarm, url, reason):
+            _log.warn("{name}: tracker {url} failed: {reason}", name=swarm.name, url=url, reason=reason)
+
+    def _isNews(self, swarm: SwarmSession, url: str, what: str) -> bool:
+        key = (swarm.infoHash, url)
+        if self._trackers.get(key) == what:
+            return False
+        self._trackers[key] = what
+        return True
+
+    def _forget(self, swarm: SwarmSession) -> None:
+        for key in [key for key in self._trackers if key[0] == swarm.infoHash]:
+            del self._trackers[key]
+
+
+def progressLine(swarms: Iterable[SwarmSession]) -> str | None:
+    """
+    How far the swarms that do something have come, in one line; C{None} if none does.
+    """
+    swarms = list(swarms)
+    checking = [each for each in swarms if each.status is SwarmStatus.CHECKING]
+    downloading = [each for each in swarms if each.status is SwarmStatus.DOWNLOADING]
+    seeding = [each for each in swarms if each.status is SwarmStatus.SEEDING]
+    down = sum(each.downloadRate for each in swarms)
+    up = sum(each.uploadRate for each in swarms)
+    parts = []
+    if checking:
+        parts.append(f"checking {_names(checking)}")
+    if downloading:
+        total = sum(each.metainfo.totalSize for each in downloading)
+        left = sum(each.progress.left for each in downloading)
+        parts.append(
+            f"downloading {_names(downloading)}: {percentage(total - left, total)} of {formatSize(total)}, "
+            f"{formatRate(down)}, ETA {remaining(left, down)}"
+        )
+    elif seeding and up >= 1:
+        parts.append(f"seeding {_names(seeding)}")
+    if up >= 1 and parts:
+        parts.append(f"{formatRate(up)} up")
+    if not parts:
+        return None
+    return ", ".join([*parts, plural(sum(len(each.connectedPeers) for each in swarms), "peer")])
+
+
+def _names(swarms: list[SwarmSession]) -> str:
+    return swarms[0].name if len(swarms) == 1 else plural(len(swarms), "torrent")
+
+
+class ProgressTicker:
+    """Writes L{progressLine} to the log every few seconds while there is progress to speak of."""
+
+    def __init__(self, clock: IReactorTime, client: ClientSession) -> None:
+        self._clock = clock
+        self._client = client
+        self._lastLine = float("-inf")
+        self._loop = LoopingCall(self._tick)
+        self._loop.clock = clock
+
+    def start(self) -> None:
+        """Begin; the first line comes after an interval."""
+        self._loop.start(BUSY_INTERVAL, now=False)
+
+    def stop(self) -> None:
+        """End; nothing stays behind.  May be called without a start."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def _tick(self) -> None:
+        swarms = self._client.swarmSessions.values()
+        busy = any(each.status in (SwarmStatus.CHECKING, SwarmStatus.DOWNLOADING) for each in swarms)
+        if not busy and self._clock.seconds() - self._lastLine < UPLOADING_INTERVAL:
+            return
+        line = progressLine(swarms)
+        if line is not None:
+            self._lastLine = self._clock.seconds()
+            _log.info("{line}", line=line)

@@ -1,0 +1,10 @@
+"""
+The version that is installed.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    VERSION = version("twisted_bt")
+except PackageNotFoundError:  # run from a checkout that is not installed
+    VERSION = "(not installed)"
