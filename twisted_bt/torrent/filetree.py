@@ -153,8 +153,15 @@ def checkHybrid(listed: FileList, tree: FileList, pieceLength: int) -> dict[int,
 
 
 def withRoots(listed: FileList, roots: Mapping[int, bytes]) -> tuple[FileEntry, ...]:
-    """The files of C{listed}, each told the root of its hash tree."""
-    return tuple(
-        replace(entry, piecesRoot=roots[index]) if index in roots else entry
-        for index, entry in enumerate(listed.files)
-    )
+    """
+    The files of the hybrid torrent with C{listed}: each is told the root of its hash tree, and padding has
+    the name that BEP 47 recommends.
+    """
+    found = []
+    for index, entry in enumerate(listed.files):
+        if entry.isPad:
+            entry = replace(entry, path=(*listed.folder, ".pad", str(entry.length)))
+        elif index in roots:
+            entry = replace(entry, piecesRoot=roots[index])
+        found.append(entry)
+    return tuple(found)
