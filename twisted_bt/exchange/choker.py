@@ -84,24 +84,29 @@ class StandardChoker:
         chosen = earning[: slots - lucky]
         taken = {peer.key for peer in chosen}
         rest = [peer for peer in interested if peer.key not in taken]
-        if turning:
-            self._optimistic = []
-        kept = [peer for peer in rest if peer.key in self._optimistic]
-        if not turning:
-            # Somebody who had a slot by chance when there were more of them keeps it, as far as they go.
-            kept += [p for p in rest if p.unchoked and not p.snubbed and p.key not in self._optimistic]
+        # Who has a slot by chance keeps it until the next turn (or for the least time, if that is later),
+        # and so does who earned one until a moment ago, as far as the slots go.
+        kept = [
+            peer
+            for peer in rest
+            if peer.unchoked
+            and (peer.unchokedFor < self._leastTime or not turning)
+            and (not peer.snubbed or peer.key in self._optimistic)
+        ]
+        kept.sort(key=lambda peer: peer.key in self._optimistic, reverse=True)
         kept = kept[: slots - len(chosen)]
         keptKeys = {peer.key for peer in kept}
-        kept += self._draw(
-            [peer for peer in rest if peer.key not in keptKeys], slots - len(chosen) - len(kept)
-        )
+        others = [peer for peer in rest if peer.key not in keptKeys]
+        kept += self._draw(others, slots - len(chosen) - len(kept))
         self._optimistic = [peer.key for peer in kept]
         return chosen + kept
 
     def _merit(self, peer: ChokeCandidate) -> tuple[bool, float]:
         if not peer.unchoked:
             return (False, peer.downloadRate)
-        return (peer.unchokedFor < self._leastTime, peer.downloadRate * _MARGIN)
+        # Who was drawn by chance has that slot to be sure of, not one of these.
+        young = peer.unchokedFor < self._leastTime and peer.key not in self._optimistic
+        return (young, peer.downloadRate * _MARGIN)
 
     def _draw(self, pool: list[ChokeCandidate], count: int) -> list[ChokeCandidate]:
         """C{count} of C{pool} by chance, those choked now before those that had their turn."""

@@ -54,6 +54,9 @@ _COMPLETE = Received.COMPLETE
 class Download:
     """
     @param have: the pieces that are here (copied).
+    @param picker: chooses which piece to begin next.
+    @param random: decides who comes first.
+    @param buffers: where pieces are put together; shared by the downloads of a client.
     @param wanted: the pieces to get; C{None}: all.
     @param maxPipeline: the most blocks asked of a peer at a time.
     @param pipelineSeconds: how much of its measured rate a peer should owe us.
@@ -280,12 +283,18 @@ class Download:
         return self._requests.allAsked and self.remaining > 0
 
     def hungry(self) -> list[PeerDownload]:
-        """Peers that owe less than they should and could serve something: ask L{nextRequests} for them."""
-        return [
+        """
+        Peers that owe less than they should and could serve something, in no particular order: ask
+        L{nextRequests} for them, for example after a peer is gone.
+        """
+        found = [
             peer
             for peer in self._peers
             if peer.servable and len(peer.outstanding) * 4 < peer.target * 3 and self.interesting(peer)
         ]
+        # Or the first would always have the choice, and the last what is left.
+        self._random.shuffle(found)
+        return found
 
     # ------------------------------------------------------------ receiving
 
