@@ -1,5 +1,5 @@
 """
-What is remembered between runs: one SQLite file, used by one worker.
+What is remembered between runs: one SQLite file, written by one worker.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, fail
@@ -14,30 +15,32 @@ from twisted.logger import Logger
 
 from twisted_bt.errors import SessionStopped, StorageError
 from twisted_bt.interfaces import IDiskQueue
-from twisted_bt.storage.fileio import explained
+from twisted_bt.storage.fileio import FileLock, explained
 
 T = TypeVar("T")
-#: Changes the schema by one version; runs in a transaction, and must use C{execute} only.
-Migration = Callable[[sqlite3.Connection], object]
-
-_log = Logger()
+Job = Callable[[sqlite3.Connection], T]
 
 #: "tbt1": marks the file as ours, so that another program's database is never written to.
 APPLICATION_ID = 0x74627431
 
+_log = Logger()
+
 
 class StateDatabase:
     """
-    Runs functions on a SQLite database, off the reactor thread, in the order given, each in one
-    transaction that is on the disk before its result arrives.
+    Runs functions on a SQLite database, in the order given, each in one transaction.
 
-    Opened with the first use, or by L{open}.  The file is locked for as long as it is open: two
-    processes that write the same state would undo each other's.
+    Writing is the worker's: a commit waits for the disk.  Looking something up by its key is done at
+    once (L{look}), on a connection of its own that never waits for the writer.
+
+    Opened with the first use, or by L{openNow}.  Until L{close} no other process, and no other
+    C{StateDatabase}, can open the file: two that write the same state would undo each other's.
 
     @param path: the file; C{None}: in memory.  Its folder is made where missing.
     @param worker: a disk queue with one worker, for this database alone; L{close} ends it.
-    @param migrations: all schema changes there ever were, oldest first.  The file says how many it
-        has seen (C{user_version}); the others are applied when it is opened.
+    @param migrations: how files of older schemas become newer ones, oldest first: the first makes
+        version 2 of version 1, and so on.  New files have the newest, by L{ensure}.  Each runs in one
+        transaction with the others, and must use C{execute} only.
     @param setAsideDamaged: put a damaged file aside under another name and begin a new one, instead of
         failing.
     """
@@ -46,116 +49,176 @@ class StateDatabase:
         self,
         path: Path | None,
         worker: IDiskQueue,
-        migrations: Sequence[Migration] = (),
+        migrations: Sequence[Job[object]] = (),
         setAsideDamaged: bool = False,
     ) -> None:
         self._path = path
         self._worker = worker
         self._migrations = tuple(migrations)
         self._setAsideDamaged = setAsideDamaged
-        self._connection: sqlite3.Connection | None = None  # the worker's
-        self._stopped: Deferred[None] | None = None
+        self._statements: list[str] = []
+        self._stopped = False
+        # Guards opening, which either thread may do, and the connection of a database in memory.
+        self._lock = RLock()
+        self._fileLock: FileLock | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
 
-    def open(self) -> Deferred[None]:
+    def ensure(self, statement: str) -> None:
         """
-        Open the file now.  Fails with L{StorageError}: it cannot be read or written, is damaged, in use,
-        another program's, or from a newer version of this one; then it is unchanged.
-        """
-        return self.run(lambda connection: None)
+        Execute C{statement}, a C{CREATE ... IF NOT EXISTS}, when the file is opened.
 
-    def run(self, job: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
+        @raise RuntimeError: it is open.
         """
-        The result of C{job}, once it is committed.
+        if self._writer is not None:
+            raise RuntimeError("the state database is open already")
+        self._statements.append(statement)
 
-        Whatever C{job} raises undoes what it did; SQLite's errors become L{StorageError}.  After
-        L{close} the Deferred fails with L{SessionStopped}.
+    def openNow(self) -> None:
         """
-        if self._stopped is not None:
-            return fail(SessionStopped("the state database was closed"))
+        Open the file, waiting for the disk.
+
+        @raise StorageError: it cannot be read or written, is damaged, in use, another program's, or from a
+            newer version of this one; then it is as it was.
+        """
+        self.look(lambda connection: None)
+
+    def run(self, job: Job[T]) -> Deferred[T]:
+        """
+        The result of C{job}, once what it did is committed, and on the disk.
+
+        Whatever C{job} raises undoes what it did.  SQLite's errors, and those of L{openNow}, arrive as
+        L{StorageError}.  After L{close} the Deferred fails with L{SessionStopped}.
+        """
+        if self._stopped:
+            return fail(SessionStopped("the state database is closed"))
         return self._worker.submit(lambda: self._transact(job))
+
+    def look(self, job: Job[T]) -> T:
+        """
+        The result of C{job}, now.  It sees all that L{run} has told to be done, must not write, and
+        should find what it wants by a key: the reactor waits for it.
+
+        @raise StorageError: SQLite failed, or the file could not be opened.
+        @raise SessionStopped: after L{close}.
+        """
+        if self._stopped:
+            raise SessionStopped("the state database is closed")
+        try:
+            if self._path is None:
+                with self._lock:
+                    return job(self._open())
+            if self._reader is None:
+                self._open()
+                self._reader = _connect(f"{self._path.absolute().as_uri()}?mode=ro")
+            return job(self._reader)
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
 
     def close(self) -> Deferred[None]:
         """Fires once all that was asked for is done and the file is closed.  So does a second call."""
-        if self._stopped is None:
+        if not self._stopped:
+            self._stopped = True
+            if self._reader is not None:
+                self._reader.close()
             self._worker.submit(self._close).addErrback(
                 lambda reason: _log.failure("closing the state database failed", reason)
             )
-            self._stopped = self._worker.stop()
-            return self._stopped
         return self._worker.stop()
 
     # -- on the worker
 
-    def _transact(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        if self._connection is None:
-            self._connection = self._openOrReplace()
+    def _transact(self, job: Job[T]) -> T:
         try:
-            return _inTransaction(self._connection, job)
+            connection = self._open()
+            if self._path is None:
+                with self._lock:
+                    return _inTransaction(connection, job)
+            return _inTransaction(connection, job)
         except sqlite3.Error as error:
             raise self._explained(error) from error
 
     def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        with self._lock:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                writer.close()
+            self._unlock()
 
-    def _openOrReplace(self) -> sqlite3.Connection:
-        try:
-            return self._open()
-        except _Damaged:
-            if not self._setAsideDamaged or self._path is None:
-                raise
-            _setAside(self._path)
-            return self._open()
+    # -- opening, on either thread
 
     def _open(self) -> sqlite3.Connection:
-        name = ":memory:" if self._path is None else str(self._path)
+        with self._lock:
+            if self._writer is None:
+                self._writer = self._openMemory() if self._path is None else self._openFile(self._path)
+            return self._writer
+
+    def _openMemory(self) -> sqlite3.Connection:
+        connection = _connect(":memory:")
+        self._migrate(connection)
+        return connection
+
+    def _openFile(self, path: Path) -> sqlite3.Connection:
         try:
-            if self._path is not None:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Transactions are ours to begin; the worker's thread is not the one that closes at the latest.
-            connection = sqlite3.connect(name, timeout=1.0, isolation_level=None, check_same_thread=False)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._fileLock = FileLock(path.with_name(path.name + ".lock"))
+        except BlockingIOError as error:
+            raise StorageError(f"the state database {path} is in use") from error
         except OSError as error:
-            raise explained(error, str(self._path)) from error
-        except sqlite3.Error as error:
-            raise self._explained(error) from error
+            raise explained(error, str(path)) from error
         try:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            try:
+                return self._connectFile(path)
+            except sqlite3.Error as error:
+                if not self._setAsideDamaged or not isinstance(self._explained(error), _Damaged):
+                    raise
+                _setAside(path)
+                return self._connectFile(path)
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _connectFile(self, path: Path) -> sqlite3.Connection:
+        connection = _connect(path.absolute().as_uri())
+        try:
             self._examine(connection)  # before anything is changed
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             self._migrate(connection)
-        except sqlite3.Error as error:
-            connection.close()
-            raise self._explained(error) from error
         except BaseException:
             connection.close()
             raise
         return connection
 
     def _examine(self, connection: sqlite3.Connection) -> None:
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if (tables or version) and application != APPLICATION_ID:
+        newest = len(self._migrations) + 1
+        version = _number(connection, "PRAGMA user_version")
+        used = version or _number(connection, "SELECT count(*) FROM sqlite_master")
+        if used and _number(connection, "PRAGMA application_id") != APPLICATION_ID:
             raise StorageError(f"{self._path} is the database of another program")
-        if version > len(self._migrations):
-            known = len(self._migrations)
+        if version > newest:
             raise StorageError(
                 f"{self._path} is from a newer version of this program"
-                f" (its schema is {version}, the newest known here is {known})"
+                f" (its schema is {version}, the newest known here is {newest})"
             )
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         def migrate(connection: sqlite3.Connection) -> None:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            for migration in self._migrations[version:]:
+            version = _number(connection, "PRAGMA user_version")
+            for migration in self._migrations[version - 1 :] if version else ():
                 migration(connection)
+            for statement in self._statements:
+                connection.execute(statement)
             # Pragmas take no parameters; both are our own numbers.
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {len(self._migrations)}")
+            connection.execute(f"PRAGMA user_version = {len(self._migrations) + 1}")
 
         _inTransaction(connection, migrate)
+
+    def _unlock(self) -> None:
+        if self._fileLock is not None:
+            self._fileLock.release()
+            self._fileLock = None
 
     def _explained(self, error: sqlite3.Error) -> StorageError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
@@ -163,11 +226,11 @@ class StateDatabase:
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             return _Damaged(f"the state database {path} is damaged ({error}); move it away to begin anew")
         reason = {
-            sqlite3.SQLITE_BUSY: "is in use by another process",
-            sqlite3.SQLITE_LOCKED: "is in use by another process",
+            sqlite3.SQLITE_BUSY: "is in use",
+            sqlite3.SQLITE_LOCKED: "is in use",
             sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
             sqlite3.SQLITE_READONLY: "cannot be written to: permission denied, or read-only",
-            sqlite3.SQLITE_CANTOPEN: "cannot be opened: is its folder there, and may it be used?",
+            sqlite3.SQLITE_CANTOPEN: "cannot be opened: may it, and its folder, be used?",
         }.get(code, f"failed: {error}")
         return StorageError(f"the state database {path} {reason}")
 
@@ -176,7 +239,17 @@ class _Damaged(StorageError):
     """The file is no database, or a broken one."""
 
 
-def _inTransaction(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
+def _connect(name: str) -> sqlite3.Connection:
+    # Transactions are ours to begin.  A connection is used by one thread at a time, not always by one.
+    return sqlite3.connect(name, timeout=1.0, isolation_level=None, check_same_thread=False, uri=True)
+
+
+def _number(connection: sqlite3.Connection, query: str) -> int:
+    (value,) = connection.execute(query).fetchone()
+    return int(value)
+
+
+def _inTransaction(connection: sqlite3.Connection, job: Job[T]) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = job(connection)
@@ -189,7 +262,11 @@ def _inTransaction(connection: sqlite3.Connection, job: Callable[[sqlite3.Connec
 
 
 def _setAside(path: Path) -> None:
-    """Rename the database and what belongs to it to the first free C{NAME.damaged-N}."""
+    """
+    Rename the database and what belongs to it to the first free C{NAME.damaged-N}.
+
+    @raise StorageError: the disk said no.
+    """
     number = 1
     while (target := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1

@@ -146,10 +146,19 @@ class DiskFiles:
             if self._prepared:
                 return
             for number, span in enumerate(self._map.files):
-                if not span.length and not span.isPad:
+                if span.link is not None:
+                    self._link(span)
+                elif not span.length and not span.isPad:
                     with self._open(number, write=True):
                         pass
             self._prepared = True
+
+    def _link(self, span: FileSpan) -> None:
+        assert span.link is not None
+        try:
+            self._folder.makeLink(span.path, span.link)
+        except (OSError, ValueError) as error:
+            raise explained(error, self._folder.name(span.path)) from error
 
     def allocated(self) -> bitarray:
         """

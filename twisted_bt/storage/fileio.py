@@ -6,9 +6,15 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from threading import local
 
 from twisted_bt.errors import StorageError
+
+try:
+    import fcntl
+except ImportError:  # no such thing on Windows
+    fcntl = None  # type: ignore[assignment]
 
 #: Bytes in one element of a vectored write.  ext4 takes many small elements several times faster than
 #: one large buffer; with 64 KiB a piece of 64 MiB is still one call.
@@ -34,6 +40,10 @@ class FileCalls:
     def makeFolder(self, name: str, folder: int) -> None:
         """Make the folder C{name} in C{folder}, a descriptor."""
         os.mkdir(name, dir_fd=folder)
+
+    def makeLink(self, name: str, target: str, folder: int) -> None:
+        """Make the symbolic link C{name} in C{folder}, a descriptor."""
+        os.symlink(target, name, dir_fd=folder)
 
     def stat(self, fd: int) -> os.stat_result:
         """What is known of an open file."""
@@ -135,6 +145,28 @@ class Scratch(local):
         if len(self._buffer) < size:
             self._buffer = bytearray(size)
         return memoryview(self._buffer)[:size]
+
+
+class FileLock:
+    """
+    Keeps others from what C{path}, a file made for this, stands for.  Ends with the process at the latest.
+
+    @raise BlockingIOError: somebody has it, in this process or another.
+    @raise OSError: the file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        if fcntl is not None:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BaseException:
+                os.close(self._fd)
+                raise
+
+    def release(self) -> None:
+        """Let others have it.  Not to be called twice."""
+        os.close(self._fd)
 
 
 _REASONS = {

@@ -7,6 +7,7 @@ that run but not of the disk: their bytes are zeros.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ class FileSpan:
     @ivar path: the parts of its path below the data folder; nothing that could lead out of it.
     @ivar isPad: its bytes are zeros and on no disk (BEP 47).
     @ivar executable: it is to be runnable (BEP 47).
+    @ivar link: it is a symbolic link to this path below the data folder, and has no bytes (BEP 47).
 
     @raise ValueError: a number is negative, or the path is none below a folder.
     """
@@ -29,17 +31,21 @@ class FileSpan:
     length: int
     isPad: bool = False
     executable: bool = False
+    link: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.offset < 0 or self.length < 0:
             raise ValueError(f"a file of {self.length} bytes at {self.offset}")
         # Torrents were cleaned when they were read; this is the last door before the disk.
-        if not self.isPad and not (self.path and all(map(_isName, self.path))):
-            raise ValueError(f"no path below a folder: {self.path!r}")
+        for path in () if self.isPad else (self.path, self.link or self.path):
+            if not path or not all(map(_isName, path)):
+                raise ValueError(f"no path below a folder: {path!r}")
+        if self.link is not None and self.length:
+            raise ValueError(f"a link of {self.length} bytes")
 
 
 def _isName(part: str) -> bool:
-    return part not in ("", ".", "..") and not any(bad in part for bad in "/\\\0")
+    return part not in ("", ".", "..") and not any(bad in part for bad in "/\0" + os.sep)
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,6 @@ class PieceHashes:
 def spansOf(metainfo: Any) -> list[FileSpan]:
     """The files of a L{Metainfo<twisted_bt.torrent.metainfo.Metainfo>} for L{FileStorage}."""
     return [
-        FileSpan(tuple(each.path), each.offset, each.length, each.isPad, each.executable)
+        FileSpan(each.path, each.offset, each.length, each.isPad, each.isExecutable, each.symlink)
         for each in metainfo.files
     ]

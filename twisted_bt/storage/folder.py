@@ -69,11 +69,21 @@ class DataFolder:
             raise StorageError(f"not a file: {self.name(path)}")
         return fd
 
-    def makeFolders(self, path: tuple[str, ...]) -> None:
+    def makeLink(self, path: tuple[str, ...], target: tuple[str, ...]) -> None:
         """
-        See that the folder at C{path} is there.  Raises as L{openFile}.
+        See that there is something at C{path}: if nothing is, a symbolic link to C{target} in this folder.
+
+        @raise StorageError: as L{openFile}.
+        @raise OSError: as L{openFile}.
         """
-        self._calls.close(self._openFolder(path, True))
+        folder = self._openFolder(path[:-1], True)
+        try:
+            self._calls.makeLink(path[-1], _relative(path[:-1], target), folder)
+        except FileExistsError:
+            return
+        finally:
+            self._calls.close(folder)
+        self._made(path[:-1])
 
     def sync(self) -> None:
         """
@@ -167,3 +177,9 @@ def _isLink(name: str, folder: int) -> bool:
         return S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     except OSError:
         return False
+
+
+def _relative(folder: tuple[str, ...], target: tuple[str, ...]) -> str:
+    """The way to C{target} from C{folder}."""
+    common = len(os.path.commonprefix([folder, target]))
+    return os.sep.join([".."] * (len(folder) - common) + list(target[common:])) or "."

@@ -46,14 +46,18 @@ class ResumeState:
     downloaded: int
 
 
-def createResumeTable(connection: sqlite3.Connection) -> None:
-    """The table of L{ResumeStore}; one of the C{migrations} of its L{StateDatabase}."""
-    connection.execute(
-        "CREATE TABLE resume ("
-        "infoHash BLOB NOT NULL PRIMARY KEY, verified BLOB NOT NULL, signature BLOB NOT NULL,"
-        " writing INTEGER NOT NULL, savedAt REAL NOT NULL,"
-        " uploaded INTEGER NOT NULL, downloaded INTEGER NOT NULL)"
-    )
+_TABLE = """
+CREATE TABLE IF NOT EXISTS resume (
+    infoHash BLOB NOT NULL PRIMARY KEY,
+    verified BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    writing INTEGER NOT NULL,
+    savedAt REAL NOT NULL,
+    uploaded INTEGER NOT NULL,
+    downloaded INTEGER NOT NULL
+)
+"""
+_COLUMNS = "verified, signature, writing, savedAt, uploaded, downloaded"
 
 
 class ResumeStore:
@@ -66,11 +70,12 @@ class ResumeStore:
     Its methods fail with L{StorageError<twisted_bt.errors.StorageError>} or
     L{SessionStopped<twisted_bt.errors.SessionStopped>}.
 
-    @param database: with L{createResumeTable} among its migrations.
+    @param database: not yet open.
     """
 
     def __init__(self, database: StateDatabase) -> None:
         self._database = database
+        database.ensure(_TABLE)
         self._batch: _Batch | None = None
 
     def load(self, infoHash: bytes) -> Deferred[ResumeState | None]:
@@ -78,9 +83,7 @@ class ResumeStore:
 
         def select(connection: sqlite3.Connection) -> ResumeState | None:
             row = connection.execute(
-                "SELECT verified, signature, writing, savedAt, uploaded, downloaded"
-                " FROM resume WHERE infoHash = ?",
-                (infoHash,),
+                f"SELECT {_COLUMNS} FROM resume WHERE infoHash = ?", (infoHash,)
             ).fetchone()
             return None if row is None else _decode(*row)
 
@@ -144,7 +147,7 @@ class _Batch:
         with self._lock:
             states, self._states = self._states or {}, None
         connection.executemany(
-            "INSERT OR REPLACE INTO resume VALUES (?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO resume (infoHash, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(infoHash, *_encode(state)) for infoHash, state in states.items()],
         )
 
