@@ -46,9 +46,26 @@ def peerAddr(host: str, port: int) -> PeerAddr:
     return PeerAddr(str(address), port)
 
 
+def parsePeerAddr(text: str) -> PeerAddr:
+    """
+    A L{PeerAddr} from C{1.2.3.4:80} or C{[::1]:80}.
+
+    @raise ValueError: C{text} is not of that form.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r}: an IPv6 address with a port needs brackets")
+    if not colon or not (port.isascii() and port.isdigit()) or len(port) > 5:
+        raise ValueError(f"{text!r} has no port")
+    return peerAddr(host, int(port))
+
+
 def decodeCompact(data: bytes, ipv6: bool = False) -> list[PeerAddr]:
     """
-    The addresses packed in C{data} (6 bytes each, or 18), port 0 left out.
+    The addresses packed in C{data} (6 bytes each, or 18), port 0 left out; IPv4 mapped into IPv6
+    becomes IPv4.
 
     @raise ValueError: C{data} is no whole number of them.
     """
@@ -59,7 +76,9 @@ def decodeCompact(data: bytes, ipv6: bool = False) -> list[PeerAddr]:
     for start in range(0, len(data), size):
         port = int.from_bytes(data[start + size - 2 : start + size], "big")
         if port:
-            found.append(PeerAddr(inet_ntop(family, data[start : start + size - 2]), port))
+            # IPv4 mapped into IPv6 is the same peer as plain IPv4, here as in peerAddr.
+            host = inet_ntop(family, data[start : start + size - 2])
+            found.append(PeerAddr(host[7:] if host.startswith("::ffff:") and "." in host else host, port))
     return found
 
 

@@ -86,7 +86,12 @@ class PieceLayout:
 
         @raise ProtocolError: they name no part of any piece.
         """
-        if length < 1 or index >= self.pieceCount or begin + length > self.pieceSize(index):
+        if (
+            length < 1
+            or begin < 0
+            or not 0 <= index < self.pieceCount
+            or begin + length > self.pieceSize(index)
+        ):
             raise ProtocolError(f"no block of {length} bytes at {begin} in piece {index}")
         return Block(index, begin, length)
 
