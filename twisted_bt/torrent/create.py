@@ -1,216 +1,301 @@
 """
-Making torrents: from content, given in runs of bytes, to the content of a torrent file.
+Making torrents from what is on the disk: version 1 (BEP 3) and hybrid (BEP 52), the latter with padding
+(BEP 47).
 
-Version 1 (BEP 3), or a hybrid of versions 1 and 2 (BEP 52), in which padding (BEP 47) makes every file
-begin with a piece.
+This reads files and so takes its time: L{creation} does it step by step, in a thread for example.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from hashlib import sha1, sha256
+import os
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from hashlib import sha1
+from io import RawIOBase
+from pathlib import Path
+from typing import NamedTuple
 
-from twisted_bt.errors import BencodeError, MetainfoError
+from twisted_bt.errors import MetainfoError
+from twisted_bt.torrent import merkle
+from twisted_bt.torrent.announcefields import seedUrl, trackerUrl
 from twisted_bt.torrent.bencoding import encode
-from twisted_bt.torrent.merkle import LEAF_LENGTH, pieceHeight, pieceLayer, root
-from twisted_bt.torrent.metainfo import Metainfo
+from twisted_bt.torrent.metainfo import MAX_PIECE_LENGTH, MAX_PIECES, Metainfo
+from twisted_bt.torrent.paths import distinct, safePath
 
-#: The shortest and longest piece that L{suggestPieceLength} suggests.
+#: Pieces that L{choosePieceLength} aims at, at most, and the bounds of what it chooses, in bytes.
+USUAL_PIECES = 2000
 SHORTEST_PIECE = 1 << 14
 LONGEST_PIECE = 1 << 24
-#: How many pieces it aims at: the hashes of so many are 40 KB.
-USUAL_PIECES = 2048
+
+#: Bytes read at a time; a whole number of blocks.
+_CHUNK = 1 << 20
 
 
-def suggestPieceLength(totalLength: int) -> int:
-    """A piece length for so many bytes: a power of two that gives some 1000 to 2000 pieces."""
+class _Source(NamedTuple):
+    """A file to put in: its path inside the torrent, where it is, its length in bytes."""
+
+    elements: tuple[str, ...]
+    path: Path
+    length: int
+
+
+def choosePieceLength(totalLength: int) -> int:
+    """A power of two that gives C{totalLength} bytes no more than about 2000 pieces, if that can be."""
     length = SHORTEST_PIECE
     while length < LONGEST_PIECE and totalLength > length * USUAL_PIECES:
         length *= 2
     return length
 
 
-class TorrentMaker:
+def createMetainfo(
+    path: str | os.PathLike[str],
+    pieceLength: int | None = None,
+    trackers: Iterable[str | Sequence[str]] = (),
+    webSeeds: Iterable[str] = (),
+    private: bool = False,
+    comment: str | None = None,
+    createdBy: str | None = "twisted_bt",
+    creationDate: int | None = None,
+    hybrid: bool = False,
+    source: str | None = None,
+) -> Metainfo:
+    """L{creation}, to its end."""
+    steps = creation(
+        path, pieceLength, trackers, webSeeds, private, comment, createdBy, creationDate, hybrid, source
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            metainfo: Metainfo = end.value
+            return metainfo
+
+
+def creation(
+    path: str | os.PathLike[str],
+    pieceLength: int | None = None,
+    trackers: Iterable[str | Sequence[str]] = (),
+    webSeeds: Iterable[str] = (),
+    private: bool = False,
+    comment: str | None = None,
+    createdBy: str | None = "twisted_bt",
+    creationDate: int | None = None,
+    hybrid: bool = False,
+    source: str | None = None,
+) -> Generator[tuple[int, int], None, Metainfo]:
     """
-    Collects files one after another, each L{beginFile} and then L{feed}, for L{finish}.
+    A torrent of the file or folder C{path}: yields bytes read and bytes in all every now and then (at
+    most a megabyte is read between), and returns the L{Metainfo}.
 
-    The files of a hybrid must come in the order of their paths, compared as bytes element by element.
+    Links to files are followed, links to folders are not; empty folders are left out.
 
-    @param name: of the file or folder.
-    @param isFolder: whether there is a folder of that name with files in it, or just one file.
+    @param pieceLength: in bytes; C{None}: a fitting one.  A power of two of at least 16 KiB for a hybrid.
+    @param trackers: tiers of URLs (BEP 12); a string is a tier of its own.
+    @param private: BEP 27.
+    @param creationDate: seconds since 1970 began; C{None}: not said.
+    @param hybrid: of version 1 and version 2.
+    @param source: makes the info-hash differ from that of the same content elsewhere.
+    @raise MetainfoError: a file cannot be read, changed meanwhile, or has a name that torrents cannot
+        say; an argument cannot be.
+    """
+    root = Path(path)
+    try:
+        isFolder = root.is_dir()
+        sources = list(_find(root)) if isFolder else [_Source((), root, root.stat().st_size)]
+        # A path such as "." has its name only once resolved.
+        name = root.resolve().name
+    except OSError as reason:
+        raise MetainfoError(f"cannot read {reason.filename or root}: {reason.strerror}") from reason
+    _checkNames(name, sources)
+    total = sum(each.length for each in sources)
+    if not total:
+        raise MetainfoError(f"there is nothing in {root} to make a torrent of")
+    if pieceLength is None:
+        pieceLength = choosePieceLength(total)
+    _checkPieceLength(pieceLength, total, hybrid)
 
-    @raise ValueError: C{pieceLength} cannot be.
+    hasher = _Hasher(pieceLength, hybrid)
+    done = 0
+    for each in sources:
+        hasher.startFile(each)
+        try:
+            for size in hasher.readFile(each):
+                done += size
+                yield done, total
+        except OSError as reason:
+            raise MetainfoError(f"cannot read {each.path}: {reason.strerror}") from reason
+        hasher.endFile(each)
+
+    info: dict[bytes, object] = {b"name": name, b"piece length": pieceLength, **hasher.fields(name, isFolder)}
+    if private:
+        info[b"private"] = 1
+    if source is not None:
+        info[b"source"] = source
+    top: dict[bytes, object] = {b"info": info}
+    if hybrid:
+        top[b"piece layers"] = hasher.layers
+    tiers = [(tier,) if isinstance(tier, str) else tuple(tier) for tier in trackers]
+    _addAnnounce(top, tiers, list(webSeeds))
+    for key, value in ((b"comment", comment), (b"created by", createdBy), (b"creation date", creationDate)):
+        if value is not None:
+            top[key] = value
+    return Metainfo.fromBytes(encode(top))
+
+
+def _find(root: Path) -> Iterator[_Source]:
+    """The files below C{root}, in the order that BEP 52 wants: that of the bytes of each element."""
+    found = []
+    for folder, _, names in os.walk(root, onerror=_raise):
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file():
+                elements = path.relative_to(root).parts
+                found.append(
+                    (tuple(map(os.fsencode, elements)), _Source(elements, path, path.stat().st_size))
+                )
+    found.sort(key=lambda each: each[0])
+    return (source for _, source in found)
+
+
+def _raise(reason: OSError) -> None:
+    raise reason
+
+
+def _checkNames(name: str, sources: Sequence[_Source]) -> None:
+    """Whether everybody will call these files what they are called."""
+    paths = [(name, *each.elements) for each in sources]
+    for path in paths:
+        if safePath([os.fsencode(element) for element in path]) != path:
+            raise MetainfoError(f"{'/'.join(path)!r} cannot be the name of a file in a torrent")
+    for path, other in zip(paths, distinct(paths), strict=True):
+        if path != other:
+            raise MetainfoError(
+                f"{'/'.join(path)!r} is like another file's name but for upper and lower case"
+            )
+
+
+def _checkPieceLength(pieceLength: int, total: int, hybrid: bool) -> None:
+    if not 1 <= pieceLength <= MAX_PIECE_LENGTH:
+        raise MetainfoError(f"pieces cannot have {pieceLength} bytes")
+    if total > pieceLength * MAX_PIECES:
+        raise MetainfoError(f"pieces of {pieceLength} bytes would be too many")
+    if hybrid:
+        try:
+            merkle.pieceHeight(pieceLength)
+        except ValueError as reason:
+            raise MetainfoError(f"the piece length of a hybrid torrent cannot be: {reason}") from reason
+
+
+def _addAnnounce(top: dict[bytes, object], tiers: list[tuple[str, ...]], webSeeds: list[str]) -> None:
+    """Put trackers and web seeds into C{top}."""
+    for url in (url for tier in tiers for url in tier):
+        if trackerUrl(url.encode("utf-8", "replace")) != url:
+            raise MetainfoError(f"{url!r} is not the URL of a tracker")
+    for url in webSeeds:
+        if seedUrl(url.encode("utf-8", "replace")) is None:
+            raise MetainfoError(f"{url!r} is not the URL of a web seed")
+    tiers = [tier for tier in tiers if tier]
+    if tiers:
+        top[b"announce"] = tiers[0][0]
+    if tiers and (len(tiers) > 1 or len(tiers[0]) > 1):
+        top[b"announce-list"] = tiers
+    if webSeeds:
+        top[b"url-list"] = webSeeds
+
+
+class _Hasher:
+    """
+    Hashes files one after the other, by both versions where C{hybrid}.
+
+    @ivar layers: the C{piece layers} so far.
     """
 
-    def __init__(self, name: str, isFolder: bool, pieceLength: int, hybrid: bool = False) -> None:
-        if pieceLength < 1:
-            raise ValueError(f"a piece length of {pieceLength}")
-        if hybrid:
-            pieceHeight(pieceLength)
-        self._name = name
-        self._isFolder = isFolder
+    def __init__(self, pieceLength: int, hybrid: bool) -> None:
+        self.layers: dict[bytes, bytes] = {}
         self._pieceLength = pieceLength
         self._hybrid = hybrid
-        self._pieces = _Chunked(sha1, pieceLength)
-        self._leaves = _Chunked(sha256, LEAF_LENGTH)
+        self._piece = sha1()
+        self._filled = 0
+        self._hashes: list[bytes] = []
         self._files: list[dict[bytes, object]] = []
         self._tree: dict[bytes, object] = {}
-        self._layers: dict[bytes, bytes] = {}
-        self._path: tuple[str, ...] | None = None
-        self._length = 0
+        self._leaves: list[bytes] = []
 
-    def beginFile(self, path: Sequence[str], executable: bool = False) -> None:
-        """
-        The next file is C{path} (below the folder; empty if there is no folder).
-        """
-        self._endFile(last=False)
-        self._path = tuple(path)
-        self._executable = executable
-        self._length = 0
+    def startFile(self, source: _Source) -> None:
+        """In a hybrid every file that has bytes begins a piece: fill up the one before."""
+        if self._hybrid and source.length and self._filled:
+            padding = self._pieceLength - self._filled
+            self._files.append(
+                {b"attr": b"p", b"length": padding, b"path": [b".pad", str(padding).encode("ascii")]}
+            )
+            self._add(bytes(padding))
+        self._leaves = []
 
-    def feed(self, data: bytes | memoryview) -> None:
-        """More of the file that was begun."""
-        self._length += len(data)
-        self._pieces.feed(data)
-        if self._hybrid:
-            self._leaves.feed(data)
+    def readFile(self, source: _Source) -> Iterator[int]:
+        """Hash the content of C{source}; yields how many bytes were read since the last time."""
+        left = source.length
+        with open(source.path, "rb", buffering=0) as file:
+            while left:
+                data = self._fill(file, min(left, _CHUNK))
+                if not data:
+                    break
+                left -= len(data)
+                self._add(data)
+                if self._hybrid:
+                    self._leaves.extend(merkle.blockHashes(data))
+                yield len(data)
+            if left or file.read(1):
+                raise MetainfoError(f"{source.path} changed while it was read")
 
-    def finish(
-        self,
-        trackers: Sequence[Sequence[str]] = (),
-        webSeeds: Sequence[str] = (),
-        private: bool = False,
-        comment: str = "",
-        createdBy: str = "",
-        creationDate: int | None = None,
-    ) -> bytes:
-        """
-        The content of the torrent file.
+    @staticmethod
+    def _fill(file: RawIOBase, size: int) -> bytes:
+        """C{size} bytes of C{file}, or C{b""} if it has not so many."""
+        data = bytearray()
+        while len(data) < size:
+            more = file.read(size - len(data))
+            if not more:
+                return b""
+            data += more
+        return bytes(data)
 
-        @param trackers: tiers of URLs (BEP 12).
-        @param creationDate: seconds since 1970; C{None}: not said.
-        @raise MetainfoError: there is nothing in it, or a name or URL cannot be in a torrent.
-        """
-        self._endFile(last=True)
-        info: dict[bytes, object] = {b"name": self._name, b"piece length": self._pieceLength}
-        info[b"pieces"] = b"".join(self._pieces.finish())
-        if self._isFolder:
-            info[b"files"] = self._files
-        else:
-            info.update(self._files[0] if self._files else {b"length": 0})
-        if private:
-            info[b"private"] = 1
-        fields: dict[bytes, object] = {}
-        if self._hybrid:
-            info[b"meta version"] = 2
-            info[b"file tree"] = self._tree
-            fields[b"piece layers"] = self._layers
-        fields[b"info"] = info
-        if trackers:
-            fields[b"announce"] = trackers[0][0]
-            if len(trackers) > 1 or len(trackers[0]) > 1:
-                fields[b"announce-list"] = [list(tier) for tier in trackers]
-        for key, value in (
-            (b"url-list", list(webSeeds)),
-            (b"comment", comment),
-            (b"created by", createdBy),
-            (b"creation date", creationDate),
-        ):
-            if value:
-                fields[key] = value
-        try:
-            content = encode(fields)
-        except BencodeError as error:
-            raise MetainfoError("a name or a text cannot be written as UTF-8") from error
-        self._checkReads(content, trackers, webSeeds)
-        return content
-
-    def _checkReads(self, content: bytes, trackers: Sequence[Sequence[str]], webSeeds: Sequence[str]) -> None:
-        """What others will read must be what was meant: same names, same URLs."""
-        metainfo = Metainfo.fromBytes(content)
-        read = [each.path for each in metainfo.files if not each.isPad]
-        folder = (self._name,)
-        for path, meant in zip(read, self._paths, strict=True):
-            if path != folder + meant:
-                raise MetainfoError(f"{'/'.join(folder + meant)!r} cannot be a name in a torrent")
-        if metainfo.trackers != tuple(map(tuple, trackers)):
-            raise MetainfoError("a tracker is no http, https or udp URL")
-        if len(metainfo.webSeeds) != len(webSeeds):
-            raise MetainfoError("a web seed is no http or https URL")
-
-    @property
-    def _paths(self) -> list[tuple[str, ...]]:
-        if not self._isFolder:
-            return [()]
-        paths = [(each[b"path"], each.get(b"attr")) for each in self._files]
-        return [tuple(path) for path, attr in paths if attr != "p" and isinstance(path, list)]
-
-    def _endFile(self, last: bool) -> None:
-        if self._path is None:
+    def endFile(self, source: _Source) -> None:
+        """Note what was said of C{source}."""
+        elements = [os.fsencode(element) for element in source.elements]
+        self._files.append({b"length": source.length, b"path": elements})
+        if not self._hybrid:
             return
-        fields: dict[bytes, object] = {b"length": self._length}
-        if self._isFolder:
-            fields[b"path"] = list(self._path)
-        if self._executable:
-            fields[b"attr"] = "x"
-        self._files.append(fields)
-        if self._hybrid:
-            self._endInTree()
-            short = -self._length % self._pieceLength
-            if short and not last:
-                self._pieces.feed(bytes(short))
-                self._files.append({b"length": short, b"path": [".pad", str(short)], b"attr": "p"})
-        self._path = None
-
-    def _endInTree(self) -> None:
-        leaves = self._leaves.finish()
-        leaf: dict[bytes, object] = {b"length": self._length}
-        if leaves:
-            if self._length > self._pieceLength:
-                layer = pieceLayer(leaves, self._pieceLength)
-                fileRoot = root(layer, pieceHeight(self._pieceLength))
-                self._layers[fileRoot] = b"".join(layer)
-            else:
-                fileRoot = root(leaves)
-            leaf[b"pieces root"] = fileRoot
-        if self._executable:
-            leaf[b"attr"] = b"x"
-        assert self._path is not None
+        fields: dict[bytes, object] = {b"length": source.length}
+        if source.length:
+            fields[b"pieces root"] = root = merkle.root(self._leaves)
+            if source.length > self._pieceLength:
+                self.layers[root] = b"".join(merkle.pieceLayer(self._leaves, self._pieceLength))
         node = self._tree
-        for element in self._path if self._isFolder else (self._name,):
-            below = node.setdefault(element.encode("utf-8", "surrogatepass"), {})
-            assert isinstance(below, dict)
-            node = below
-        node[b""] = leaf
+        for element in elements:
+            node = node.setdefault(element, {})  # type: ignore[assignment]
+        node[b""] = fields
 
+    def fields(self, name: str, isFolder: bool) -> dict[bytes, object]:
+        """What the info dictionary says of files and pieces."""
+        if self._filled:
+            self._hashes.append(self._piece.digest())
+        found: dict[bytes, object] = {b"pieces": b"".join(self._hashes)}
+        if isFolder:
+            found[b"files"] = self._files
+        else:
+            found[b"length"] = self._files[0][b"length"]
+        if self._hybrid:
+            found[b"meta version"] = 2
+            found[b"file tree"] = self._tree if isFolder else {os.fsencode(name): self._tree}
+        return found
 
-class _Chunked:
-    """The hash of every C{length} bytes of a stream; the last may be short."""
-
-    def __init__(self, algorithm: object, length: int) -> None:
-        self._algorithm = algorithm
-        self._length = length
-        self._hashes: list[bytes] = []
-        self._begin()
-
-    def _begin(self) -> None:
-        self._current = self._algorithm(usedforsecurity=False)  # type: ignore[operator]
-        self._room = self._length
-
-    def feed(self, data: bytes | memoryview) -> None:
+    def _add(self, data: bytes) -> None:
+        """C{data} is the next of the content."""
         view = memoryview(data)
-        while len(view):
-            part, view = view[: self._room], view[self._room :]
-            self._current.update(part)
-            self._room -= len(part)
-            if not self._room:
-                self._hashes.append(self._current.digest())
-                self._begin()
-
-    def finish(self) -> list[bytes]:
-        """All hashes; the next byte begins a new stream."""
-        if self._room < self._length:
-            self._hashes.append(self._current.digest())
-            self._begin()
-        hashes, self._hashes = self._hashes, []
-        return hashes
+        while view:
+            part = view[: self._pieceLength - self._filled]
+            self._piece.update(part)
+            self._filled += len(part)
+            view = view[len(part) :]
+            if self._filled == self._pieceLength:
+                self._hashes.append(self._piece.digest())
+                self._piece = sha1()
+                self._filled = 0
