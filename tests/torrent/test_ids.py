@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from base64 import b32encode
-from contextlib import suppress
 from random import Random
 
 from hypothesis import given, settings
@@ -42,7 +42,7 @@ class InfoHashTests(SynchronousTestCase):
     @given(st.text(max_size=45))
     def test_anyText(self, text: str) -> None:
         """Any text is twenty bytes or a ValueError."""
-        with suppress(ValueError):
+        with contextlib.suppress(ValueError):
             self.assertEqual(len(parseInfoHash(text)), 20)
 
 
