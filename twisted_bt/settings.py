@@ -54,7 +54,7 @@ class Settings:
     maxDialing: int = 30
     """Connections being set up at a time; libtorrent makes as many a second."""
     maxIncomingHandshakes: int = 100
-    """Accepted connections that have not yet said which torrent; further ones wait in the backlog."""
+    """Accepted connections that have not yet said which torrent; further ones are closed at once."""
 
     # -- when
     connectTimeout: float = 15.0

@@ -1,0 +1,133 @@
+"""
+Puts the parts of a client together, and takes them apart in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from twisted.internet.defer import maybeDeferred
+from twisted.logger import Logger
+
+from twisted_bt.errors import StorageError
+from twisted_bt.exchange.buffers import PieceBuffers
+from twisted_bt.interfaces import IClientReactor, ITrackerClient, Random
+from twisted_bt.sessions.dialing import Dialer
+from twisted_bt.sessions.engine import Engine, Plugins
+from twisted_bt.sessions.metafiles import Metafiles
+from twisted_bt.sessions.swarm import SwarmSession
+from twisted_bt.sessions.torrentmap import TorrentMap
+from twisted_bt.settings import Settings
+from twisted_bt.storage.database import StateDatabase
+from twisted_bt.storage.diskqueue import DiskThreads
+from twisted_bt.storage.filepool import FilePool
+from twisted_bt.storage.files import FileStorageFactory
+from twisted_bt.storage.resume import ResumeStore
+from twisted_bt.torrent.metainfo import Metainfo
+from twisted_bt.tracker.http import HttpTrackerClient
+from twisted_bt.tracker.udp import UdpTrackerClient
+
+
+class Assembly:
+    """
+    The parts of a running client.
+
+    @ivar engine: what swarms share.
+    @ivar torrents: the known torrents.
+    @ivar metafiles: their torrent files.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IClientReactor,
+        settings: Settings,
+        plugins: Plugins,
+        random: Random,
+        peerId: bytes,
+        listenerPort: Callable[[], int | None],
+        busy: Callable[[SwarmSession], None],
+    ) -> None:
+        stateDir = settings.stateDir
+        disk = plugins.diskQueue or DiskThreads(reactor, settings.diskThreads, settings.writeBudget)
+        self._pool = FilePool(settings.maxOpenFiles)
+        self._database = StateDatabase(
+            stateDir / "state.sqlite" if stateDir else None, DiskThreads(reactor, 1, 1 << 30)
+        )
+        self.torrents = TorrentMap(self._database)
+        resume = ResumeStore(self._database)
+        self._database.openNow()
+        self.metafiles = Metafiles(stateDir / "torrents" if stateDir else None, disk)
+        self.engine = Engine(
+            reactor=reactor,
+            settings=settings,
+            plugins=plugins,
+            random=random,
+            peerId=peerId,
+            buffers=PieceBuffers(settings.partialPieceBudget),
+            disk=disk,
+            storages=plugins.storageFactory or FileStorageFactory(disk, self._pool, settings.preallocate),
+            resume=resume,
+            trackers=plugins.trackerClients or _trackerClients(reactor, settings, random),
+            dialer=Dialer(reactor, settings),
+            listenerPort=listenerPort,
+            busy=busy,
+            rememberPaused=self._rememberPaused,
+            wallClock=time.time,
+            announceKey=random.randrange(1 << 32),
+        )
+
+    def _rememberPaused(self, infoHash: bytes, paused: bool) -> None:
+        self.torrents.setPaused(infoHash, paused).addErrback(
+            lambda reason: self._log.failure("remembering that a torrent is paused", reason)
+        )
+
+    async def checkInPlace(self, metainfo: Metainfo, dataDirPath: Path) -> None:
+        """
+        Are the files of C{metainfo} in C{dataDirPath}?
+
+        @raise StorageError: some are missing, or too short.
+        """
+        storage = self.engine.storages.storageFor(metainfo, dataDirPath)
+        try:
+            absent = ~await storage.allocated()
+        finally:
+            await storage.close()
+        if absent.any():
+            offset = metainfo.layout.pieceOffset(absent.find(1))
+            size = metainfo.layout.pieceSize(absent.find(1))
+            names = [
+                "/".join(each.path)
+                for each in metainfo.files
+                if each.offset < offset + size and each.offset + each.length > offset and not each.isPad
+            ]
+            raise StorageError(
+                f"{absent.count()} of {metainfo.layout.pieceCount} pieces are not in {dataDirPath};"
+                f" the first would be in {' and '.join(names[:3])}"
+            )
+
+    async def close(self) -> None:
+        """Tracker clients, then the disk queue, open files and the database."""
+        for client in {id(each): each for each in self.engine.trackers.values()}.values():
+            await self._quietly(client.close)
+        await self._quietly(self.engine.disk.stop)
+        await self._quietly(self._database.close)
+        self.engine.buffers.trim()
+
+    async def _quietly(self, close: Callable[[], object]) -> None:
+        """One part that does not close well keeps no other from closing."""
+        try:
+            await maybeDeferred(close)
+        except Exception:
+            self._log.failure("closing")
+
+
+def _trackerClients(reactor: IClientReactor, settings: Settings, random: Random) -> dict[str, ITrackerClient]:
+    http = HttpTrackerClient(
+        reactor, settings.clientName, timeout=settings.trackerTimeout, maxBody=settings.maxTrackerResponse
+    )
+    udp = UdpTrackerClient(reactor, random, timeout=settings.trackerTimeout)
+    return {"http": http, "https": http, "udp": udp}

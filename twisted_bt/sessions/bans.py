@@ -1,0 +1,44 @@
+"""
+Who is not talked to any more: peers that sent blocks which were proved wrong, or that a policy refused.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from twisted_bt.torrent.addresses import PeerAddr
+
+#: Entries kept; the oldest go.
+MAX_BANS = 10_000
+
+
+class Bans:
+    """
+    Banned addresses of a client, for as long as it runs.
+
+    A liar may come back from another port: with its second address the whole host is banned,
+    unless C{shared} says that honest peers were seen there.
+    """
+
+    def __init__(self, limit: int = MAX_BANS) -> None:
+        self._limit = limit
+        self._addresses: OrderedDict[PeerAddr, None] = OrderedDict()
+        self._hosts: OrderedDict[str, int] = OrderedDict()
+
+    def ban(self, addr: PeerAddr, shared: bool = False) -> None:
+        """Talk no more to C{addr}; C{shared}: others on that host are honest, so never ban all of it."""
+        if addr in self._addresses:
+            return
+        self._addresses[addr] = None
+        if not shared:
+            self._hosts[addr.host] = self._hosts.get(addr.host, 0) + 1
+        while len(self._addresses) > self._limit:
+            self._addresses.popitem(last=False)
+        while len(self._hosts) > self._limit:
+            self._hosts.popitem(last=False)
+
+    def __contains__(self, addr: PeerAddr) -> bool:
+        return addr in self._addresses or self._hosts.get(addr.host, 0) >= 2
+
+    def __len__(self) -> int:
+        return len(self._addresses)

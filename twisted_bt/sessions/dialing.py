@@ -1,0 +1,102 @@
+"""
+From a name or an address to a connected L{PeerProtocol}, with a time limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionReceiver
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_bt.errors import PeerDisconnected
+from twisted_bt.interfaces import IClientReactor
+from twisted_bt.peerwire.protocol import PeerProtocol
+from twisted_bt.settings import Settings
+from twisted_bt.torrent.addresses import PeerAddr, peerAddr
+
+
+@implementer(IResolutionReceiver)
+class _Addresses:
+    def __init__(self, result: Deferred[list[str]]) -> None:
+        self._result = result
+        self._found: list[str] = []
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None: ...
+
+    def addressResolved(self, address: IAddress) -> None:
+        self._found.append(address.host)  # type: ignore[attr-defined]
+
+    def resolutionComplete(self) -> None:
+        if not self._result.called:
+            self._result.callback(self._found)
+
+
+class _Factory(Factory):
+    noisy = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def buildProtocol(self, addr: IAddress | None) -> PeerProtocol:
+        return PeerProtocol(self._settings.maxMessageLength, self._settings.maxRequestLength)
+
+
+class Dialer:
+    """Makes connections from the first of C{settings.interfaces}, if there is just one."""
+
+    def __init__(self, reactor: IClientReactor, settings: Settings) -> None:
+        self._reactor = reactor
+        self._settings = settings
+
+    async def resolve(self, host: str, port: int) -> PeerAddr:
+        """
+        Where C{host} (a name or an IP literal) and C{port} are.
+
+        @raise PeerDisconnected: there is no such host, or port.
+        """
+        try:
+            return peerAddr(host, port)
+        except ValueError as notLiteral:
+            if not 0 < port < 65536:
+                raise PeerDisconnected(str(notLiteral)) from notLiteral
+        found: Deferred[list[str]] = Deferred(lambda _: None)
+        self._reactor.nameResolver.resolveHostName(_Addresses(found), host, port)
+        found.addTimeout(self._settings.connectTimeout, self._reactor)
+        try:
+            hosts: Sequence[str] = await found
+        except Exception as reason:
+            raise PeerDisconnected(f"cannot look up {host}: {reason}") from reason
+        if not hosts:
+            raise PeerDisconnected(f"no such host: {host}")
+        return peerAddr(hosts[0], port)
+
+    def connect(self, addr: PeerAddr) -> Deferred[PeerProtocol]:
+        """A connection to C{addr}.  Fails with L{PeerDisconnected}; can be cancelled."""
+        endpoint = (TCP6ClientEndpoint if addr.isIPv6 else TCP4ClientEndpoint)(
+            self._reactor,
+            addr.host,
+            addr.port,
+            timeout=self._settings.connectTimeout,
+            bindAddress=self._bindAddress(addr),
+        )
+        connecting: Deferred[Any] = endpoint.connect(_Factory(self._settings))
+
+        def failed(reason: Failure) -> Failure:
+            reason.trap(Exception)
+            if reason.check(CancelledError):
+                return reason
+            return Failure(PeerDisconnected(f"cannot connect: {reason.getErrorMessage()}"))
+
+        return connecting.addErrback(failed)
+
+    def _bindAddress(self, addr: PeerAddr) -> tuple[str, int] | None:
+        interfaces = self._settings.interfaces
+        if len(interfaces) != 1 or not interfaces[0] or (":" in interfaces[0]) != addr.isIPv6:
+            return None
+        return (interfaces[0], 0)

@@ -1,0 +1,210 @@
+"""
+Blocks in: joins the pure L{Download<twisted_bt.exchange.download.Download>} with peers and disk.
+
+One Deferred a piece.  A completed piece is handed to the storage at the end of the turn in which
+its last block came, after the next requests went out, so that the peer works while the disk does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_bt.errors import PieceCorrupt, ProtocolError, StorageError
+from twisted_bt.exchange.buffers import PieceBuffers
+from twisted_bt.exchange.download import Download, Received
+from twisted_bt.exchange.peerdownload import PeerDownload
+from twisted_bt.exchange.rate import RateMeter
+from twisted_bt.interfaces import IDiskQueue, IStorage
+from twisted_bt.peerwire.messages import Cancel, Piece
+from twisted_bt.sessions.peer import PeerSession
+from twisted_bt.torrent.pieces import Block
+
+#: Bytes a peer may send that were never asked for, before it is taken for a flood.
+MAX_UNASKED = 2 << 20
+
+
+class IDownloadOwner(Protocol):
+    """What a downloader needs of its swarm."""
+
+    @property
+    def storage(self) -> IStorage:
+        """Where pieces go; may raise C{StorageError}."""
+
+    def available(self, indices: Sequence[int]) -> None:
+        """These pieces were verified and stored."""
+
+    def storageFailed(self, reason: StorageError) -> None:
+        """The disk said no."""
+
+    def punish(self, liars: Iterable[Hashable], index: int) -> None:
+        """These contributors sent wrong data for piece C{index}."""
+
+    def beforeWriting(self) -> Deferred[None]:
+        """Fires once pieces may be written (what is on record says that writing goes on)."""
+
+
+class Downloader:
+    """
+    @ivar download: the decisions.
+    @ivar rate: what all peers of the swarm send us.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        owner: IDownloadOwner,
+        download: Download,
+        clock: IReactorTime,
+        disk: IDiskQueue,
+        buffers: PieceBuffers,
+    ) -> None:
+        self.download = download
+        self.rate = RateMeter()
+        self._owner = owner
+        self._clock = clock
+        self._disk = disk
+        self._peers: dict[PeerDownload, PeerSession] = {}
+        self._completed: list[int] = []
+        self._writing = 0
+        self._idle: list[Deferred[None]] = []
+        self._refilling = False
+        self._wasted: dict[PeerSession, int] = {}
+        self._forget = [disk.onPressure(self._pressure), buffers.onRoom(self.refillLater)]
+
+    def addPeer(self, session: PeerSession) -> None:
+        """C{session} began; its C{download} was made."""
+        self._peers[session.download] = session
+        if self._disk.congested:
+            session.pauseReading(True)
+
+    def removePeer(self, session: PeerSession) -> None:
+        """C{session} ended: what it owed is asked of others."""
+        if self._peers.pop(session.download, None) is not None:
+            self._wasted.pop(session, None)
+            self.download.removePeer(session.download)
+            self._sendCancels()
+            self.refillLater()
+
+    def received(self, session: PeerSession, message: Piece) -> None:
+        """
+        A block came.
+
+        @raise ProtocolError: it lies outside every piece, or too much came unasked.
+        """
+        data = message.data
+        outcome = self.download.received(session.download, message.index, message.begin, data, session.now)
+        if outcome is Received.COMPLETE:
+            self._completed.append(message.index)
+        elif outcome is Received.UNASKED:
+            wasted = self._wasted.get(session, 0) + len(data)
+            if wasted > MAX_UNASKED:
+                raise ProtocolError(f"{wasted} bytes of blocks that nobody asked for")
+            self._wasted[session] = wasted
+        self.rate.add(len(data), session.now)
+
+    def endTurn(self, session: PeerSession) -> None:
+        """All messages of a read were handled: say what became needless."""
+        self._sendCancels()
+
+    def requests(self, session: PeerSession) -> list[Block]:
+        """What to ask of the peer now."""
+        if session.sendingBlocked or session.wire.amInterested is False:
+            return []
+        return self.download.nextRequests(session.download, session.now)
+
+    def storeCompleted(self) -> None:
+        """Give the pieces completed in this turn to the storage."""
+        completed, self._completed = self._completed, []
+        for index in completed:
+            self._writing += 1
+            self._owner.beforeWriting().addCallback(self._store, index).addErrback(self._failed, index)
+
+    def _store(self, _: None, index: int) -> Deferred[None]:
+        writing = self._owner.storage.writePiece(index, self.download.takePiece(index))
+        return writing.addCallback(self._stored, index)
+
+    def _stored(self, _: None, index: int) -> None:
+        liars = self.download.pieceVerified(index)
+        self._finished()
+        self._owner.available([index])
+        if liars:
+            self._owner.punish(liars, index)
+
+    def _failed(self, reason: Failure, index: int) -> None:
+        if reason.check(PieceCorrupt):
+            liars = self.download.pieceFailed(index)
+            self._finished()
+            self._owner.punish(liars, index)
+            self.refillLater()
+            return
+        self.download.pieceReturned(index)
+        self._finished()
+        if not reason.check(StorageError):
+            self._log.failure("storing piece {index}", reason, index=index)
+        self._owner.storageFailed(StorageError(reason.getErrorMessage()))
+
+    def _finished(self) -> None:
+        self._writing -= 1
+        if not self._writing:
+            idle, self._idle = self._idle, []
+            for each in idle:
+                each.callback(None)
+
+    @property
+    def writing(self) -> bool:
+        """Whether pieces are on their way to the disk."""
+        return self._writing > 0
+
+    def whenIdle(self) -> Deferred[None]:
+        """Fires once no piece is on its way to the disk."""
+        if not self._writing:
+            return succeed(None)
+        waiter: Deferred[None] = Deferred()
+        self._idle.append(waiter)
+        return waiter
+
+    def tick(self, now: float) -> None:
+        """Once a second: who owes us for too long, whom to ask instead."""
+        for peer in self.download.tick(now):
+            session = self._peers.get(peer)
+            if session is not None:
+                session.now = now
+                session.flush(self.requests(session))
+        self._sendCancels()
+
+    def refillLater(self) -> None:
+        """Ask all idle peers for more, in the next turn of the reactor."""
+        if not self._refilling and self._peers:
+            self._refilling = True
+            self._clock.callLater(0, self._refill)
+
+    def _refill(self) -> None:
+        self._refilling = False
+        now = self._clock.seconds()
+        for session in list(self._peers.values()):
+            session.now = now
+            session.judgeInterest()
+            session.flush(self.requests(session))
+
+    def _sendCancels(self) -> None:
+        for peer, block in self.download.cancels():
+            session = self._peers.get(peer)
+            if session is not None:
+                session.send(Cancel(block.index, block.begin, block.length))
+
+    def _pressure(self, congested: bool) -> None:
+        for peer, session in self._peers.items():
+            if not congested or peer.outstanding:
+                session.pauseReading(congested)
+
+    def close(self) -> None:
+        """Hear no more of memory and disk."""
+        for each in self._forget:
+            each()

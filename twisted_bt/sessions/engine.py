@@ -1,0 +1,104 @@
+"""
+What all swarms of one client share, made once by the client session and handed to each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from twisted_bt.exchange.buffers import PieceBuffers
+from twisted_bt.exchange.choker import StandardChoker
+from twisted_bt.exchange.picker import RandomFirst
+from twisted_bt.interfaces import (
+    IChoker,
+    IClientReactor,
+    IDiskQueue,
+    IExtension,
+    IPeerPolicy,
+    IPiecePicker,
+    IStorageFactory,
+    ITrackerClient,
+    Random,
+)
+from twisted_bt.sessions.bans import Bans
+from twisted_bt.sessions.dialing import Dialer
+from twisted_bt.sessions.policy import StandardPolicy
+from twisted_bt.sessions.vacancy import Vacancy
+from twisted_bt.settings import Settings
+from twisted_bt.storage.resume import ResumeStore
+from twisted_bt.torrent.addresses import PeerAddr
+from twisted_bt.torrent.metainfo import Metainfo
+
+if TYPE_CHECKING:
+    from twisted_bt.sessions.swarm import SwarmSession
+
+#: Own addresses remembered; a host has few.
+MAX_OWN = 100
+
+
+def _noExtensions(metainfo: Metainfo) -> Sequence[IExtension]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """
+    What an application brings of its own; what is left out is the engine's.  Those with arguments
+    are called once for every swarm.
+    """
+
+    picker: Callable[[Random], IPiecePicker] = RandomFirst
+    choker: Callable[[Random], IChoker] = StandardChoker
+    peerPolicy: Callable[[Settings], IPeerPolicy] = StandardPolicy
+    extensions: Callable[[Metainfo], Sequence[IExtension]] = _noExtensions
+    storageFactory: IStorageFactory | None = None
+    diskQueue: IDiskQueue | None = None
+    """Also stopped by the client session."""
+    trackerClients: Mapping[str, ITrackerClient] | None = None
+    """By URL scheme; also closed by the client session."""
+
+
+@dataclass
+class Engine:
+    """The shared parts.  Whoever holds it may use them, not replace them."""
+
+    reactor: IClientReactor
+    settings: Settings
+    plugins: Plugins
+    random: Random
+    peerId: bytes
+    buffers: PieceBuffers
+    disk: IDiskQueue
+    storages: IStorageFactory
+    resume: ResumeStore
+    trackers: Mapping[str, ITrackerClient]
+    dialer: Dialer
+    listenerPort: Callable[[], int | None]
+    busy: Callable[[SwarmSession], None]
+    """Have this swarm's C{tick} called once a second, until it says that it has nothing to do."""
+    rememberPaused: Callable[[bytes, bool], None]
+    """Keep in mind that this torrent is paused, or no longer."""
+    wallClock: Callable[[], float]
+    """Seconds since 1970, for what is kept between runs."""
+    announceKey: int
+    """Tells trackers that we are we although our address changed (BEP 7, BEP 15)."""
+    clientSlots: Vacancy = field(init=False)
+    activeSlots: Vacancy = field(init=False)
+    dialSlots: Vacancy = field(init=False)
+    bans: Bans = field(default_factory=Bans)
+    ownAddresses: dict[PeerAddr, None] = field(default_factory=dict)
+    """Addresses found to be our own; never dialled again."""
+    dhtPort: int | None = None
+
+    def __post_init__(self) -> None:
+        self.clientSlots = Vacancy(self.settings.maxPeers)
+        self.activeSlots = Vacancy(self.settings.maxActive)
+        self.dialSlots = Vacancy(self.settings.maxDialing)
+
+    def rememberOwn(self, addr: PeerAddr) -> None:
+        """C{addr} is ourselves."""
+        self.ownAddresses[addr] = None
+        while len(self.ownAddresses) > MAX_OWN:
+            del self.ownAddresses[next(iter(self.ownAddresses))]

@@ -1,0 +1,261 @@
+"""
+Whom a swarm talks to: dialling, admitting, refusing, parting.
+
+A peer is met once: not at two addresses at a time, not in two sessions although both sides dialled
+or three sources told of it, and a client never talks to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_bt.discovery.peerlist import PeerList
+from twisted_bt.errors import PeerDisconnected, SessionException
+from twisted_bt.interfaces import PeerInfo
+from twisted_bt.peerwire.handshake import Handshake
+from twisted_bt.peerwire.protocol import PeerProtocol
+from twisted_bt.sessions.joining import initiatePeerSession
+from twisted_bt.sessions.peer import PeerSession
+from twisted_bt.torrent.addresses import PeerAddr
+from twisted_bt.torrent.ids import clientName
+
+if TYPE_CHECKING:
+    from twisted_bt.sessions.swarm import SwarmSession
+
+#: Seconds within which two sessions with one peer count as made at the same time, by both sides.
+BOTH_DIAL = 10.0
+
+
+class Meeting:
+    """
+    The peers of one swarm, known and connected.
+
+    Invariant, after every event: C{swarm.maxPeers - len(swarm.connectedPeers) == swarm.vacantPeers}.
+
+    @ivar known: addresses heard of.
+    """
+
+    _log = Logger()
+
+    def __init__(self, swarm: SwarmSession) -> None:
+        self._swarm = swarm
+        self._engine = swarm.engine
+        self.known = PeerList(swarm.engine.random)
+        self._tasks: set[Deferred[None]] = set()
+        self._byPeerId: dict[bytes, PeerSession] = {}
+        self._emptied: list[Deferred[None]] = []
+
+    def _now(self) -> float:
+        return self._engine.reactor.seconds()
+
+    # -- dialling
+
+    def start(self) -> None:
+        """The swarm runs: dial."""
+        self._engine.busy(self._swarm)
+        self.dialMore()
+
+    def peersFound(self, addresses: Sequence[PeerAddr], source: str) -> None:
+        """Hear of peers; they are dialled as slots fall free."""
+        banned = self._engine.bans
+        self.known.add([addr for addr in addresses if addr not in banned], source, self._now())
+        self._engine.busy(self._swarm)
+        self.dialMore()
+
+    def tick(self, now: float) -> None:
+        """Once a second: those whose turn has come again."""
+        self.dialMore()
+
+    def dialMore(self) -> None:
+        """Dial as many as there are slots for."""
+        swarm, engine = self._swarm, self._engine
+        if swarm.complete or not swarm.status.running:
+            return  # a seeder is found by those who want something
+        now = self._now()
+        while swarm.slots.vacant > 0 and engine.dialSlots.vacant > 0 and engine.clientSlots.vacant > 0:
+            addr = self.known.next(now)
+            if addr is None:
+                return
+            if addr not in swarm.connectedPeers:
+                self._dial(addr)
+
+    def _dial(self, addr: PeerAddr, established: Deferred[PeerSession] | None = None) -> None:
+        met = False
+
+        def done(session: PeerSession) -> None:
+            nonlocal met
+            met = True
+            self.known.established(addr)
+            if established is not None and not established.called:
+                established.callback(session)
+
+        def ended(reason: Failure) -> None:
+            self._tasks.discard(task)
+            self.known.ended(addr, self._now(), useful=met)
+            if established is not None and not established.called:
+                error = reason.value
+                if not isinstance(error, SessionException):
+                    error = PeerDisconnected("the session was cancelled")
+                established.errback(error)
+            if not reason.check(SessionException, CancelledError):
+                self._log.failure("the session with {addr} failed", reason, addr=addr)
+            self.dialMore()
+
+        task = Deferred.fromCoroutine(initiatePeerSession(self._swarm, addr, done))
+        self._tasks.add(task)
+        task.addErrback(ended)
+
+    def connectPeer(self, host: str, port: int) -> Deferred[PeerSession]:
+        """Talk to the peer at C{host}; fires after the handshake, fails with C{SessionException}."""
+
+        async def connect() -> PeerSession:
+            await self._swarm.whenChecked()
+            addr = await self._engine.dialer.resolve(host, port)
+            session = self._swarm.connectedPeers.get(addr)
+            if session is not None and session.established:
+                return session
+            self.known.add([addr], "user", self._now())
+            self.known.connected(addr)
+            established: Deferred[PeerSession] = Deferred()
+            self._dial(addr, established)
+            return await established
+
+        return Deferred.fromCoroutine(connect())
+
+    # -- admitting
+
+    def register(self, addr: PeerAddr, incoming: bool, protocol: PeerProtocol | None = None) -> PeerSession:
+        """
+        A session with C{addr} is to begin, and there is none yet: check and add in one step.  The
+        caller took a slot, and owes L{unregister}.
+
+        @raise PeerDisconnected: there is one, or there shall be none.
+        """
+        swarm, engine = self._swarm, self._engine
+        if not swarm.status.running:
+            raise PeerDisconnected(f"the torrent is {swarm.status.value}")
+        if addr in swarm.connectedPeers:
+            raise PeerDisconnected(f"already connected to {addr}")
+        if addr in engine.bans:
+            raise PeerDisconnected(f"{addr} is banned")
+        if not incoming and addr in engine.ownAddresses:
+            raise PeerDisconnected(f"{addr} is ourselves")
+        if not swarm.peerPolicy.accepts(PeerInfo(addr, incoming)):
+            raise PeerDisconnected(f"{addr} is not accepted")
+        session = PeerSession(swarm, addr, incoming, self._now(), protocol)
+        swarm.connectedPeers[addr] = session
+        return session
+
+    def unregister(self, session: PeerSession) -> None:
+        """The connection is gone, or never came; the caller gives the slot back."""
+        del self._swarm.connectedPeers[session.connectedPeerAddr]
+        if session.peerId is not None and self._byPeerId.get(session.peerId) is session:
+            del self._byPeerId[session.peerId]
+        if session.incoming and session.listenAddr is not None:
+            self.known.ended(session.listenAddr, self._now(), useful=True)
+        if not self._swarm.connectedPeers:
+            emptied, self._emptied = self._emptied, []
+            for waiter in emptied:
+                waiter.callback(None)
+
+    def admit(self, session: PeerSession, theirs: Handshake) -> None:
+        """
+        The peer said who it is.
+
+        @raise PeerDisconnected: it is ourselves, or there is a session with it that stays, or it is
+            not accepted.
+        """
+        swarm, engine = self._swarm, self._engine
+        if theirs.peerId == engine.peerId:
+            if not session.incoming:
+                engine.rememberOwn(session.connectedPeerAddr)
+                self.known.forget(session.connectedPeerAddr)
+            raise PeerDisconnected("connected to ourselves")
+        info = PeerInfo(session.connectedPeerAddr, session.incoming, theirs.peerId, clientName(theirs.peerId))
+        if not swarm.peerPolicy.accepts(info):
+            raise PeerDisconnected(f"{info.client or info.addr} is not accepted")
+        other = self._byPeerId.get(theirs.peerId)
+        if other is not None:
+            if not self._prefer(session, other, theirs.peerId):
+                raise PeerDisconnected("already connected to this peer")
+            other.close(PeerDisconnected("the peer connected at the same time"))
+        self._byPeerId[theirs.peerId] = session
+
+    def _prefer(self, new: PeerSession, old: PeerSession, peerId: bytes) -> bool:
+        """
+        Both sides dialled: both keep the connection made by whose id is lower.  Else the older stays.
+        """
+        if new.incoming == old.incoming or self._now() - old.connectedAt > BOTH_DIAL:
+            return False
+        return new.incoming == (peerId < self._engine.peerId)
+
+    def described(self, session: PeerSession) -> None:
+        """The peer told its software and port (BEP 10)."""
+        if session.incoming and session.listenAddr is not None:
+            self.known.add([session.listenAddr], "incoming", self._now())
+            self.known.connected(session.listenAddr)
+        if not self._swarm.peerPolicy.accepts(session.info):
+            session.close(PeerDisconnected(f"{session.client} is not accepted"))
+
+    def judge(self, session: PeerSession) -> None:
+        """Part from who can neither give nor take: another seed."""
+        if self._swarm.complete and session.established and session.isSeed:
+            session.close(PeerDisconnected("both are seeds"))
+
+    def makeRoom(self) -> None:
+        """Somebody knocks and there is no slot: ask the policy who might leave."""
+        now = self._now()
+        candidates = [peer.candidate(now) for peer in self._swarm.establishedPeers()]
+        victim = self._swarm.peerPolicy.victim(candidates, self._swarm.complete)
+        if isinstance(victim, PeerSession):
+            victim.close(PeerDisconnected("made room for another peer"))
+
+    def ban(self, addr: PeerAddr, why: str) -> None:
+        """Close all sessions with C{addr} and have no other."""
+        host = addr.host
+        honest = any(
+            peer.connectedPeerAddr.host == host and peer.connectedPeerAddr != addr
+            for peer in self._swarm.establishedPeers()
+        )
+        self._log.warn("{addr} is banned: {why}", addr=str(addr), why=why)
+        self._engine.bans.ban(addr, shared=honest)
+        self.known.forget(addr)
+        session = self._swarm.connectedPeers.get(addr)
+        if session is not None:
+            if session.listenAddr is not None and session.listenAddr != addr:
+                self._engine.bans.ban(session.listenAddr, shared=True)
+                self.known.forget(session.listenAddr)
+            session.close(PeerDisconnected(f"banned: {why}"))
+
+    # -- the end
+
+    def stop(self, reason: SessionException) -> Deferred[None]:
+        """End every session and attempt; fires once the last connection is closed."""
+        tasks = list(self._tasks)
+        waiting = [self._gone(task) for task in tasks]
+        for task in tasks:
+            task.cancel()
+        for session in list(self._swarm.connectedPeers.values()):
+            session.close(reason)
+        if self._swarm.connectedPeers:
+            emptied: Deferred[None] = Deferred()
+            self._emptied.append(emptied)
+            waiting.append(emptied)
+        return DeferredList(waiting).addCallback(lambda _: None)
+
+    @staticmethod
+    def _gone(task: Deferred[None]) -> Deferred[None]:
+        """Fires when C{task} is over, whatever its outcome, which goes on to whom it concerns."""
+        waiter: Deferred[None] = Deferred()
+
+        def over(outcome: object) -> object:
+            waiter.callback(None)
+            return outcome
+
+        task.addBoth(over)
+        return waiter

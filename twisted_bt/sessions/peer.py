@@ -1,0 +1,454 @@
+"""
+One peer of one swarm: what it says becomes calls, what it must hear becomes bytes.
+
+The session exists from before the connection is made until after it is closed, and holds a slot
+of its client and of its swarm for just that long (see C{joining}).  It knows the rules of talking
+(C{peerwire.state}); what to ask for is decided in C{exchange}, through the swarm's L{Downloader} and
+L{Uploader}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from bitarray import bitarray
+from twisted.internet.defer import Deferred
+
+from twisted_bt.errors import PeerDisconnected, ProtocolError, SessionException
+from twisted_bt.exchange.peerdownload import PeerDownload
+from twisted_bt.exchange.rate import RateMeter
+from twisted_bt.interfaces import ChokeCandidate, IExtension, PeerInfo
+from twisted_bt.peerwire import messages
+from twisted_bt.peerwire.extended import DontHave, ExtendedHandshake, ExtensionIds
+from twisted_bt.peerwire.handshake import Handshake, enabledExtensions
+from twisted_bt.peerwire.outbox import Outbox
+from twisted_bt.peerwire.protocol import PeerProtocol
+from twisted_bt.peerwire.state import Verdict, WireState
+from twisted_bt.peerwire.timer import IdleTimer
+from twisted_bt.settings import Extension
+from twisted_bt.torrent.addresses import PeerAddr
+from twisted_bt.torrent.ids import clientName
+from twisted_bt.torrent.pieces import Block
+
+if TYPE_CHECKING:
+    from twisted_bt.sessions.swarm import SwarmSession
+    from twisted_bt.sessions.uploader import PeerUpload
+
+#: C{m} id under which every peer's extended handshake goes (BEP 10).
+HANDSHAKE_ID = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What a peer has, and who chokes and wants whom."""
+
+    bitfield: bitarray
+    status: WireState
+
+
+class PeerSession:
+    """
+    @ivar connectedPeerAddr: the other end of the connection.
+    @ivar swarmSession: the swarm it belongs to.
+    @ivar listenAddr: where the peer can be dialled, as far as known.
+    @ivar enabledExtensions: what both sides allow; fixed at the handshake.
+    @ivar incomingTimeout: closes the session after silence (once it is established).
+    @ivar outcomingTimeout: sends a keep-alive.
+    @ivar pendingMessages: what goes out in the next write.
+    """
+
+    handlers: ClassVar[Mapping[type, Callable[[Any, Any], None]]]
+    incomingTimeout: IdleTimer
+    outcomingTimeout: IdleTimer
+    wire: WireState
+    download: PeerDownload
+    upload: PeerUpload
+
+    def __init__(
+        self,
+        swarm: SwarmSession,
+        addr: PeerAddr,
+        incoming: bool,
+        now: float,
+        protocol: PeerProtocol | None = None,
+    ) -> None:
+        self.swarmSession = swarm
+        self.connectedPeerAddr = addr
+        self.listenAddr: PeerAddr | None = None if incoming else addr
+        self.incoming = incoming
+        self.connectedAt = now
+        self.established = False
+        self.peerId: bytes | None = None
+        self.client = ""
+        self.enabledExtensions: frozenset[Extension] = frozenset()
+        self.extensionIds = ExtensionIds()
+        self.pendingMessages = Outbox()
+        self.uploadRate = RateMeter()
+        self.unchokedAt = 0.0
+        self.dhtPort: int | None = None
+        self.uploadOnly = False
+        self.sendingBlocked = False
+        self.now = now
+        self._inTurn = False
+        self._protocol = protocol
+        self._speaks: dict[bytes, IExtension] = {}
+
+    def __repr__(self) -> str:
+        return f"<PeerSession {self.connectedPeerAddr} {self.client or '?'}>"
+
+    # -- what others ask
+
+    @property
+    def state(self) -> SessionState:
+        """What the peer has and how we stand to each other."""
+        return SessionState(self.download.have, self.wire)
+
+    @property
+    def isSeed(self) -> bool:
+        """Whether the peer has every piece, or says that it downloads no more (BEP 21)."""
+        return self.uploadOnly or self.download.seed or self.download.have.all()
+
+    @property
+    def info(self) -> PeerInfo:
+        """The peer as policies see it."""
+        return PeerInfo(self.connectedPeerAddr, self.incoming, self.peerId, self.client)
+
+    def candidate(self, now: float) -> ChokeCandidate:
+        """The peer as chokers see it."""
+        unchoked = not self.wire.amChoking
+        return ChokeCandidate(
+            key=self,
+            interested=self.wire.peerInterested,
+            unchoked=unchoked,
+            snubbed=self.download.snubbed,
+            downloadRate=self.download.rate.rate(now),
+            uploadRate=self.uploadRate.rate(now),
+            unchokedFor=now - self.unchokedAt if unchoked else 0.0,
+            connectedFor=now - self.connectedAt,
+            isSeed=self.isSeed,
+            uploaded=self.uploadRate.total,
+        )
+
+    # -- the life of the session
+
+    def exchange(self, protocol: PeerProtocol, theirs: Handshake) -> Deferred[None]:
+        """
+        Talk to the peer whose handshake is C{theirs} until the connection is gone, then fire.
+        """
+        swarm, engine = self.swarmSession, self.swarmSession.engine
+        self.peerId = theirs.peerId
+        self.client = clientName(theirs.peerId)
+        self.enabledExtensions = enabledExtensions(engine.settings.allowedExtensions, theirs.extensions)
+        fast = Extension.FAST in self.enabledExtensions
+        self.wire = WireState(self.enabledExtensions)
+        self.download = swarm.downloader.download.addPeer(self.connectedPeerAddr, fast)
+        self.upload = swarm.uploader.addPeer(self)
+        self._protocol = protocol
+        protocol.decoder.pieceCount = swarm.layout.pieceCount
+        settings = engine.settings
+        self.incomingTimeout = IdleTimer(engine.reactor, settings.incomingTimeout, self._silent)
+        self.outcomingTimeout = IdleTimer(engine.reactor, settings.outcomingTimeout, self._keepAlive)
+        self.established = True
+        lost = protocol.whenLost()
+        self.sendClientStatus()
+        swarm.peerEstablished(self)
+        protocol.begin(self)
+        return lost
+
+    def close(self, reason: SessionException) -> None:
+        """End the session now; L{exchange} fires once the connection is gone."""
+        if self._protocol is not None:
+            self._protocol.close(reason)
+
+    def ended(self, reason: SessionException) -> None:
+        """The connection is gone: stop the timers, give back what was asked of the peer."""
+        self.incomingTimeout.stop()
+        self.outcomingTimeout.stop()
+        self.established = False
+        for name, extension in self._speaks.items():
+            self.swarmSession.guarded(extension.stopped, self, what=name)
+        self.swarmSession.uploader.removePeer(self)
+        self.swarmSession.downloader.removePeer(self)
+        self.swarmSession.peerLost(self, reason)
+
+    def turnBegan(self, received: int) -> None:
+        """Bytes came: the peer is alive."""
+        self._inTurn = True
+        self.now = self.swarmSession.engine.reactor.seconds()
+        self.incomingTimeout.touch()
+
+    def turnEnded(self) -> None:
+        """All that the bytes said was done: ask for more, in one write; then let the disk begin."""
+        self._inTurn = False
+        self.swarmSession.downloader.endTurn(self)
+        self.flush(self.swarmSession.downloader.requests(self))
+        self.swarmSession.uploader.endTurn()
+        self.swarmSession.downloader.storeCompleted()
+
+    def sendingPaused(self, paused: bool) -> None:
+        """The transport is full, or has room again."""
+        self.sendingBlocked = paused
+        if not paused:
+            self.swarmSession.uploader.serve(self)
+            self.flush(self.swarmSession.downloader.requests(self))
+
+    def pauseReading(self, paused: bool) -> None:
+        """Take nothing more from the peer for now, because the disk is behind; or take again."""
+        if self._protocol is not None:
+            if paused:
+                self._protocol.pauseReading("disk")
+                self.incomingTimeout.stop()
+            elif self.established:
+                self.incomingTimeout.start()
+                self._protocol.resumeReading("disk")
+
+    def _silent(self) -> None:
+        timeout = self.swarmSession.engine.settings.incomingTimeout
+        self.close(PeerDisconnected(f"nothing heard for {timeout:.0f} seconds"))
+
+    def _keepAlive(self) -> None:
+        self._write(messages.KeepAlive().encode())
+
+    # -- sending
+
+    def send(self, message: messages.Message) -> None:
+        """Say C{message}, together with what else is said in this turn."""
+        self.wire.sent(message)
+        self.pendingMessages.send(message)
+        self._flushLater()
+
+    def sendExtended(self, name: bytes, payload: bytes) -> bool:
+        """Say C{payload} in the extension C{name}; C{False} if the peer does not speak it (BEP 10)."""
+        message = self.extensionIds.message(name, payload)
+        if message is None:
+            return False
+        self.send(message)
+        return True
+
+    def sendHave(self, index: int) -> None:
+        """Tell of a new piece, unless the peer has it itself."""
+        if not self.download.have[index]:
+            self.pendingMessages.have(index)
+            self._flushLater()
+
+    def sendBlocks(self, parts: list[bytes], length: int) -> None:
+        """C{piece} messages, encoded; C{length} bytes of content in them."""
+        assert self._protocol is not None
+        self.flush()
+        self.uploadRate.add(length, self.swarmSession.engine.reactor.seconds())
+        self.outcomingTimeout.touch()
+        self._protocol.writeSequence(parts)
+
+    def flush(self, requests: Sequence[Block] = ()) -> None:
+        """Send all that is pending, and C{requests}, in one write; later, while the transport is full."""
+        if requests:
+            self._write(self._drain() + messages.encodeRequests(requests))
+        elif self.pendingMessages and not self.sendingBlocked:
+            self._write(self._drain())
+
+    def _drain(self) -> bytes:
+        return self.pendingMessages.drain(self.swarmSession.clientBitfield.tobytes)
+
+    def _write(self, data: bytes) -> None:
+        if self._protocol is not None and data:
+            self.outcomingTimeout.touch()
+            self._protocol.write(data)
+
+    def _flushLater(self) -> None:
+        if not self._inTurn:
+            self.swarmSession.flushLater(self)
+
+    def sendClientStatus(self) -> None:
+        """What we have, who we are, and what may be had while choked: the first messages."""
+        swarm = self.swarmSession
+        have = swarm.clientBitfield
+        if Extension.FAST in self.enabledExtensions and have.all():
+            self.send(messages.HaveAll())
+        elif Extension.FAST in self.enabledExtensions and not have.any():
+            self.send(messages.HaveNone())
+        elif have.any():
+            self.send(messages.Bitfield(have.tobytes()))
+        if Extension.EXTENDED in self.enabledExtensions:
+            self.send(self._extendedHandshake().message())
+        if Extension.FAST in self.enabledExtensions:
+            for index in sorted(self.upload.offerFast()):
+                self.send(messages.AllowedFast(index))
+        if Extension.DHT in self.enabledExtensions and swarm.engine.dhtPort is not None:
+            self.send(messages.Port(swarm.engine.dhtPort))
+        self.flush()
+
+    def _extendedHandshake(self) -> ExtendedHandshake:
+        swarm, settings = self.swarmSession, self.swarmSession.engine.settings
+        return ExtendedHandshake(
+            extensions=swarm.localExtensions.ids,
+            client=settings.clientName,
+            port=swarm.engine.listenerPort(),
+            reqq=settings.requestQueueLimit,
+            yourIp=self.connectedPeerAddr.host,
+            uploadOnly=swarm.complete,
+            metadataSize=len(swarm.metainfo.infoBytes),
+            raw=dict(settings.extensionHandshake),
+        )
+
+    def choke(self, now: float) -> None:
+        """Serve the peer no more; what it asked for is dropped (and rejected, with BEP 6)."""
+        if not self.wire.amChoking:
+            self.send(messages.Choke())
+            self.upload.choked()
+
+    def unchoke(self, now: float) -> None:
+        """Serve the peer from now on."""
+        if self.wire.amChoking:
+            self.unchokedAt = now
+            self.send(messages.Unchoke())
+
+    def judgeInterest(self) -> None:
+        """Tell the peer whether it has something for us, if that changed."""
+        wanted = self.swarmSession.downloader.download.interesting(self.download)
+        if wanted and not self.wire.amInterested:
+            self.send(messages.Interested())
+        elif not wanted and self.wire.amInterested:
+            self.send(messages.NotInterested())
+
+    def retract(self, index: int) -> None:
+        """A piece we told of is not here after all (BEP 54, where the peer knows it)."""
+        self.sendExtended(DontHave.name, DontHave(index).encode())
+
+    # -- what the peer says
+
+    def _choked(self, message: messages.Choke) -> None:
+        self.wire.received(message)
+        self.swarmSession.downloader.download.peerChoked(self.download)
+
+    def _unchoked(self, message: messages.Unchoke) -> None:
+        self.wire.received(message)
+        self.swarmSession.downloader.download.peerUnchoked(self.download, self.now)
+
+    def _interested(self, message: messages.Interested) -> None:
+        self.wire.received(message)
+        self.swarmSession.choking.interestChanged(self, self.now)
+
+    def _notInterested(self, message: messages.NotInterested) -> None:
+        self.wire.received(message)
+        self.swarmSession.choking.interestChanged(self, self.now)
+
+    def _have(self, message: messages.Have) -> None:
+        self.wire.received(message)
+        index = self.swarmSession.layout.checkPiece(message.index)
+        self.swarmSession.downloader.download.peerHave(self.download, index)
+        self._peerHasMore()
+
+    def _bitfield(self, message: messages.Bitfield) -> None:
+        self.wire.received(message)
+        bits = bitarray(message.bits)
+        count = self.swarmSession.layout.pieceCount
+        if len(message.bits) != (count + 7) // 8 or bits.find(1, count) != -1:
+            raise ProtocolError(f"a bitfield of {len(message.bits)} bytes is not one of {count} pieces")
+        del bits[count:]
+        self.swarmSession.downloader.download.peerBitfield(self.download, bits)
+        self._peerHasMore()
+
+    def _haveAll(self, message: messages.HaveAll) -> None:
+        self.wire.received(message)
+        self.swarmSession.downloader.download.peerHasAll(self.download)
+        self._peerHasMore()
+
+    def _haveNone(self, message: messages.HaveNone) -> None:
+        self.wire.received(message)
+        self.swarmSession.downloader.download.peerHasNone(self.download)
+
+    def _peerHasMore(self) -> None:
+        self.judgeInterest()
+        self.swarmSession.peerHasMore(self)
+
+    def _request(self, message: messages.Request) -> None:
+        self.wire.received(message)
+        block = self.swarmSession.layout.checkBlock(message.index, message.begin, message.length)
+        if message.length > self.swarmSession.engine.settings.maxRequestLength:
+            raise ProtocolError(f"asks for {message.length} bytes at once")
+        verdict = self.wire.judgeRequest(message.index)
+        if verdict is Verdict.SERVE:
+            self.upload.requested(block)
+        elif verdict is Verdict.REJECT:
+            self.send(messages.RejectRequest(message.index, message.begin, message.length))
+
+    def _cancel(self, message: messages.Cancel) -> None:
+        self.wire.received(message)
+        self.upload.cancelled(Block(message.index, message.begin, message.length))
+
+    def _piece(self, message: messages.Piece) -> None:
+        self.swarmSession.downloader.received(self, message)
+
+    def _suggested(self, message: messages.SuggestPiece) -> None:
+        self.wire.received(message)
+        index = self.swarmSession.layout.checkPiece(message.index)
+        self.swarmSession.downloader.download.suggest(self.download, index)
+
+    def _rejected(self, message: messages.RejectRequest) -> None:
+        self.wire.received(message)
+        block = Block(message.index, message.begin, message.length)
+        self.swarmSession.downloader.download.rejected(self.download, block, self.now)
+
+    def _allowedFast(self, message: messages.AllowedFast) -> None:
+        self.wire.received(message)
+        index = self.swarmSession.layout.checkPiece(message.index)
+        self.swarmSession.downloader.download.allowFast(self.download, index)
+
+    def _port(self, message: messages.Port) -> None:
+        self.dhtPort = message.port
+        self.swarmSession.dhtNodeHeard(self, message.port)
+
+    def _keptAlive(self, message: messages.KeepAlive) -> None:
+        """It is alive; the timer was touched already."""
+
+    def _extended(self, message: messages.Extended) -> None:
+        self.wire.received(message)
+        if message.extensionId == HANDSHAKE_ID:
+            self._extensionsAgreed(ExtendedHandshake.decode(message.payload))
+            return
+        name = self.swarmSession.localExtensions.nameOf(message.extensionId)
+        if name == DontHave.name:
+            index = self.swarmSession.layout.checkPiece(DontHave.decode(message.payload).index)
+            self.swarmSession.downloader.download.peerLost(self.download, index)
+            self.judgeInterest()
+        elif name is not None:
+            self.swarmSession.extensions[name].received(self, bytes(message.payload))
+
+    def _extensionsAgreed(self, theirs: ExtendedHandshake) -> None:
+        swarm = self.swarmSession
+        self.extensionIds.update(theirs)
+        if theirs.client:
+            self.client = theirs.client
+        if theirs.reqq is not None:
+            self.download.reqq = max(1, theirs.reqq)
+        if theirs.port and self.incoming:
+            self.listenAddr = PeerAddr(self.connectedPeerAddr.host, theirs.port)
+        self.uploadOnly = theirs.uploadOnly
+        swarm.peerDescribed(self, theirs)
+        for name, extension in swarm.extensions.items():
+            if name not in self._speaks and name in self.extensionIds:
+                self._speaks[name] = extension
+                swarm.guarded(extension.started, self, what=name)
+
+
+PeerSession.handlers = {
+    messages.Choke: PeerSession._choked,
+    messages.Unchoke: PeerSession._unchoked,
+    messages.Interested: PeerSession._interested,
+    messages.NotInterested: PeerSession._notInterested,
+    messages.Have: PeerSession._have,
+    messages.Bitfield: PeerSession._bitfield,
+    messages.Request: PeerSession._request,
+    messages.Piece: PeerSession._piece,
+    messages.Cancel: PeerSession._cancel,
+    messages.Port: PeerSession._port,
+    messages.SuggestPiece: PeerSession._suggested,
+    messages.HaveAll: PeerSession._haveAll,
+    messages.HaveNone: PeerSession._haveNone,
+    messages.RejectRequest: PeerSession._rejected,
+    messages.AllowedFast: PeerSession._allowedFast,
+    messages.Extended: PeerSession._extended,
+    messages.KeepAlive: PeerSession._keptAlive,
+}

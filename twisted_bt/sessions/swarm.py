@@ -1,0 +1,528 @@
+"""
+One torrent being exchanged: who is connected, what is here, and what state it is in.
+
+Joins the parts that each know one thing: L{Downloader} and L{Uploader} (blocks), L{Choking} (whom
+to serve), L{Record} (storage, and what is known of it between runs), L{Meeting} (whom to dial),
+the announcer (trackers).  Statuses and their ways::
+
+    QUEUED -> CHECKING -> DOWNLOADING -> SEEDING
+                 ^            |    ^        |
+              resume       PAUSED, FAILED   +-- a piece proved wrong: DOWNLOADING
+                 +------------+                            any -> STOPPED, for good
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from enum import Enum
+from pathlib import Path
+
+from bitarray import bitarray
+from bitarray.util import ones, zeros
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_bt.errors import PeerDisconnected, SessionException, SessionStopped, StorageError
+from twisted_bt.exchange.download import Download
+from twisted_bt.interfaces import IExtension, IPeerSink, IStorage, ISwarmObserver
+from twisted_bt.peerwire.extended import DontHave, ExtendedHandshake, LocalExtensions
+from twisted_bt.sessions.announcing import Announcing
+from twisted_bt.sessions.choking import Choking
+from twisted_bt.sessions.downloader import Downloader
+from twisted_bt.sessions.engine import Engine
+from twisted_bt.sessions.meeting import Meeting
+from twisted_bt.sessions.observers import Observers
+from twisted_bt.sessions.peer import PeerSession
+from twisted_bt.sessions.record import Record
+from twisted_bt.sessions.uploader import Uploader
+from twisted_bt.sessions.vacancy import Vacancy
+from twisted_bt.torrent.addresses import PeerAddr
+from twisted_bt.torrent.metainfo import Metainfo
+from twisted_bt.torrent.progress import Progress
+
+
+class SwarmStatus(Enum):
+    """What a swarm does."""
+
+    QUEUED = "queued"
+    CHECKING = "checking"
+    DOWNLOADING = "downloading"
+    SEEDING = "seeding"
+    PAUSED = "paused"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+    @property
+    def running(self) -> bool:
+        """Whether peers are talked to."""
+        return self in (SwarmStatus.DOWNLOADING, SwarmStatus.SEEDING)
+
+
+@implementer(IPeerSink)
+class SwarmSession:
+    """
+    Made by L{newSeeder} or L{newLeecher}; equal by info-hash.
+
+    @ivar engine: what all swarms of the client share.
+    @ivar connectedPeers: every session, from before it connects until after it is closed, by address.
+    @ivar clientBitfield: the pieces we say we have.
+    @ivar status: see L{SwarmStatus}.
+    @ivar reason: for people: why the swarm failed; else empty.
+    @ivar wasComplete: it was complete when it was opened.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, engine: Engine, metainfo: Metainfo, dataDirPath: Path, seeding: bool, observers: Observers
+    ) -> None:
+        """Use L{newSeeder} or L{newLeecher}."""
+        count = metainfo.layout.pieceCount
+        self.engine = engine
+        self.metainfo = metainfo
+        self.layout = metainfo.layout
+        self.dataDirPath = dataDirPath
+        self.infoHash = metainfo.wireHash
+        self.status = SwarmStatus.QUEUED
+        self.reason = ""
+        self.wasComplete = False
+        self.clientBitfield: bitarray = (ones if seeding else zeros)(count)
+        self.peerPolicy = engine.plugins.peerPolicy(engine.settings)
+        self.slots = Vacancy(self.peerPolicy.slots(seeding))
+        self.connectedPeers: dict[PeerAddr, PeerSession] = {}
+        self.observers = observers
+        self.extensions: dict[bytes, IExtension] = {
+            each.name: each for each in engine.plugins.extensions(metainfo)
+        }
+        self.localExtensions = LocalExtensions([DontHave.name, *self.extensions])
+        self.record = Record(
+            engine, metainfo, dataDirPath, lambda: self.downloader.writing, self.storageFailed
+        )
+        self.choking = Choking(
+            self,
+            engine.plugins.choker(engine.random),
+            engine.settings.uploadSlots,
+            engine.settings.rechokeInterval,
+        )
+        self.meeting = Meeting(self)
+        self.announcing = Announcing(self)
+        self._presumed = seeding
+        self._active = False
+        self._flushing: set[PeerSession] = set()
+        self._opening: Deferred[None] | None = None
+        self._checked: list[Deferred[SwarmSession]] = []
+        self._completed: list[Deferred[SwarmSession]] = []
+        self._makeTransfer()
+
+    @classmethod
+    def newSeeder(
+        cls, engine: Engine, metainfo: Metainfo, dataDirPath: Path, observers: Observers | None = None
+    ) -> SwarmSession:
+        """
+        A swarm whose content is taken to be in C{dataDirPath}: what storage has room for is offered at
+        once, and each piece is verified before its first block is sent.
+        """
+        return cls(engine, metainfo, dataDirPath, True, observers or Observers())
+
+    @classmethod
+    def newLeecher(
+        cls, engine: Engine, metainfo: Metainfo, dataDirPath: Path, observers: Observers | None = None
+    ) -> SwarmSession:
+        """A swarm whose content is to be got; what is in C{dataDirPath} already is checked first."""
+        return cls(engine, metainfo, dataDirPath, False, observers or Observers())
+
+    def _makeTransfer(self) -> None:
+        engine = self.engine
+        settings = engine.settings
+        download = Download(
+            self.layout,
+            self.clientBitfield,
+            engine.plugins.picker(engine.random),
+            engine.random,
+            engine.buffers,
+            settings.maxPipeline,
+            settings.pipelineSeconds,
+            settings.snubTimeout,
+        )
+        self.downloader = Downloader(self, download, engine.reactor, engine.disk, engine.buffers)
+        self.uploader = Uploader(self, self.layout, self.record.verified, settings, engine.reactor.seconds)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SwarmSession) and other.infoHash == self.infoHash
+
+    def __hash__(self) -> int:
+        return hash(self.infoHash)
+
+    def __repr__(self) -> str:
+        return f"<SwarmSession {self.infoHash.hex()} {self.name!r} {self.status.value}>"
+
+    # -- what others ask
+
+    @property
+    def name(self) -> str:
+        """What the torrent calls itself."""
+        return self.metainfo.name
+
+    @property
+    def storage(self) -> IStorage:
+        """Where the pieces live.  @raise StorageError: nowhere now: it was not opened, or was closed."""
+        return self.record.storage
+
+    @property
+    def trusting(self) -> bool:
+        """Whether content is taken to be in place, so that opening is quick."""
+        return self._presumed
+
+    @property
+    def complete(self) -> bool:
+        """Whether all pieces are here."""
+        return bool(self.clientBitfield.all())
+
+    @property
+    def progress(self) -> Progress:
+        """Bytes exchanged, in all runs, and bytes to get."""
+        return self.record.progress
+
+    @property
+    def maxPeers(self) -> int:
+        """Slots for peer sessions."""
+        return self.slots.limit
+
+    @property
+    def vacantPeers(self) -> int:
+        """Free slots; negative for a while after the limit became lower."""
+        return self.slots.limit - len(self.connectedPeers)
+
+    @property
+    def priority(self) -> int:
+        """The order in which swarms get client slots: those that download come first."""
+        return 1 if self.complete else 0
+
+    @property
+    def downloadRate(self) -> float:
+        """Bytes a second from peers."""
+        return self.downloader.rate.rate(self.engine.reactor.seconds())
+
+    @property
+    def uploadRate(self) -> float:
+        """Bytes a second to peers."""
+        return self.uploader.rate.rate(self.engine.reactor.seconds())
+
+    def establishedPeers(self) -> Iterable[PeerSession]:
+        """The peers past their handshake."""
+        return [peer for peer in self.connectedPeers.values() if peer.established]
+
+    def observe(self, observer: ISwarmObserver) -> Callable[[], None]:
+        """Tell C{observer} what happens from now on; the result ends that."""
+        return self.observers.add(observer)
+
+    def whenChecked(self) -> Deferred[SwarmSession]:
+        """Fires once it is known what is here; fails with C{StorageError} or C{SessionStopped}."""
+        if self.status.running or self.status is SwarmStatus.PAUSED:
+            return succeed(self)
+        return self._waiter(self._checked)
+
+    def whenComplete(self) -> Deferred[SwarmSession]:
+        """
+        Fires once all pieces are here, verified and stored.  Fails with C{StorageError} or
+        C{SessionStopped}.
+        """
+        if self.complete and (self.status.running or self.status is SwarmStatus.PAUSED):
+            return succeed(self)
+        return self._waiter(self._completed)
+
+    def _waiter(self, waiters: list[Deferred[SwarmSession]]) -> Deferred[SwarmSession]:
+        def forget(waiter: Deferred[SwarmSession]) -> None:
+            waiters[:] = [each for each in waiters if each is not waiter]
+
+        waiter: Deferred[SwarmSession] = Deferred(forget)
+        if self.status is SwarmStatus.STOPPED:
+            waiter.errback(SessionStopped(f"{self.name} was stopped"))
+        elif self.status is SwarmStatus.FAILED:
+            waiter.errback(StorageError(self.reason))
+        else:
+            waiters.append(waiter)
+        return waiter
+
+    def _fire(self, waiters: list[Deferred[SwarmSession]], failure: Exception | None = None) -> None:
+        fired = list(waiters)
+        waiters.clear()
+        for waiter in fired:
+            if failure is None:
+                waiter.callback(self)
+            else:
+                waiter.errback(failure)
+
+    # -- opening, pausing, failing, stopping
+
+    def start(self, paused: bool = False) -> None:
+        """
+        Wait for an active slot, look at the disk, then talk to peers; or, C{paused}, do none of that
+        until L{resume}.  For the client session.
+        """
+        if paused:
+            self._setStatus(SwarmStatus.PAUSED)
+        else:
+            self._setStatus(SwarmStatus.QUEUED)
+            self._opening = Deferred.fromCoroutine(self._open())
+
+    async def _open(self) -> None:
+        try:
+            await self.engine.activeSlots.waitVacancy(self.priority)
+            self._active = True
+            if not self.record.opened:
+                self._setStatus(SwarmStatus.CHECKING)
+                await self.record.open(self._presumed, self._checkProgressed)
+                self.clientBitfield[:] = self.record.claimed
+                self.wasComplete = self.complete
+                for index in self.clientBitfield.search(1):
+                    self.downloader.download.addHave(index)
+        except CancelledError:
+            return
+        except StorageError as reason:
+            self.storageFailed(reason)
+            return
+        finally:
+            self._opening = None
+        self.slots.resize(self.peerPolicy.slots(self.complete))
+        self._setStatus(SwarmStatus.SEEDING if self.complete else SwarmStatus.DOWNLOADING)
+        self._fire(self._checked)
+        if self.complete:
+            self._fire(self._completed)
+        self.announcing.start()
+        self.meeting.start()
+
+    async def _halt(self, reason: str) -> None:
+        """Talk to nobody: discovery first, then peers, then what is on its way to the disk."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.cancel()
+        told = self.announcing.stop()
+        await self.meeting.stop(PeerDisconnected(reason))
+        await self.downloader.whenIdle()
+        await told
+        if self._active:
+            self._active = False
+            self.engine.activeSlots.leave()
+
+    async def _pause(self, status: SwarmStatus) -> None:
+        self._setStatus(status)
+        await self._halt(f"the torrent is {status.value}")
+        await self.record.save()
+
+    def pause(self) -> Deferred[None]:
+        """Talk to nobody until L{resume}; fires once that is so and the state is saved."""
+        if self.status in (SwarmStatus.PAUSED, SwarmStatus.STOPPED):
+            return succeed(None)
+        self.engine.rememberPaused(self.infoHash, True)
+        return Deferred.fromCoroutine(self._pause(SwarmStatus.PAUSED))
+
+    def resume(self) -> None:
+        """Go on after L{pause} or a failure.  After a failure the disk is looked at again."""
+        if self.status in (SwarmStatus.PAUSED, SwarmStatus.FAILED):
+            self.engine.rememberPaused(self.infoHash, False)
+            self.reason = ""
+            self.start()
+
+    def verify(self) -> Deferred[None]:
+        """Hash all that is on disk anew, talking to nobody meanwhile; fires when done."""
+
+        async def again() -> None:
+            await self._pause(SwarmStatus.PAUSED)
+            await self.record.forget()
+            for index in self.clientBitfield.search(1):
+                self.downloader.download.lostPiece(index)
+            self.clientBitfield.setall(False)
+            self._presumed = False
+            self.start()
+            await self.whenChecked()
+
+        return Deferred.fromCoroutine(again())
+
+    def storageFailed(self, reason: StorageError) -> None:
+        """The disk said no: stop with that reason; the client and other swarms go on."""
+        if self.status in (SwarmStatus.FAILED, SwarmStatus.STOPPED):
+            return
+        self.reason = str(reason)
+        self._log.error("{name} stops: {reason}", name=self.name, reason=self.reason)
+        halting = Deferred.fromCoroutine(self._fail())
+        halting.addErrback(lambda failure: self._log.failure("stopping after a disk failure", failure))
+        self._fire(self._checked, reason)
+        self._fire(self._completed, reason)
+
+    async def _fail(self) -> None:
+        self._setStatus(SwarmStatus.FAILED)
+        await self._halt("the disk failed")
+        await self.record.close()
+
+    def stop(self) -> Deferred[None]:
+        """End for good: peers, disk, state; fires when nothing of the swarm is left.  For the client."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self.status is SwarmStatus.STOPPED:
+            return
+        self._setStatus(SwarmStatus.STOPPED)
+        stopped = SessionStopped(f"{self.name} was stopped")
+        self._fire(self._checked, stopped)
+        self._fire(self._completed, stopped)
+        await self._halt("the torrent is stopped")
+        self.downloader.close()
+        await self.record.close()
+
+    def _setStatus(self, status: SwarmStatus) -> None:
+        if status is not self.status:
+            self.status = status
+            self.observers.tell("statusChanged", self, status)
+
+    def _checkProgressed(self, done: int, total: int) -> None:
+        self.observers.tell("checkProgressed", self, done, total)
+
+    # -- pieces
+
+    def available(self, indices: Sequence[int]) -> None:
+        """
+        New pieces are here: bitfield and progress change together, then every peer that lacks one
+        hears of it, and our interest in each is judged again.
+        """
+        fresh = zeros(self.layout.pieceCount)
+        for index in indices:
+            fresh[index] = True
+        fresh &= ~self.clientBitfield
+        if not fresh.any():
+            return
+        self.clientBitfield |= fresh
+        self.record.pieceStored(fresh)
+        for index in indices:
+            self.broadcastHave(index)
+            self.observers.tell("pieceVerified", self, index)
+        if self.complete and self.status is SwarmStatus.DOWNLOADING:
+            self._becomeSeeder()
+
+    def broadcastHave(self, index: int) -> None:
+        """Tell those who lack piece C{index} of it; and those who had nothing else for us, so."""
+        for peer in self.connectedPeers.values():
+            if peer.established:
+                if peer.download.have[index]:
+                    peer.judgeInterest()
+                else:
+                    peer.sendHave(index)
+
+    def _becomeSeeder(self) -> None:
+        self.slots.resize(self.peerPolicy.slots(True))
+        self._setStatus(SwarmStatus.SEEDING)
+        self.announcing.completed()
+        self.record.saveSoon()
+        self.observers.tell("completed", self)
+        self._fire(self._completed)
+        for peer in self.establishedPeers():
+            self.meeting.judge(peer)
+
+    def pieceLost(self, index: int) -> None:
+        """Piece C{index} was taken to be here, and is not: take it back, and get it."""
+        if self.clientBitfield[index]:
+            self._log.warn("{name}: piece {index} on disk is damaged", name=self.name, index=index)
+            self.clientBitfield[index] = False
+            self.record.pieceLost(index)
+            self.downloader.download.lostPiece(index)
+            for peer in self.establishedPeers():
+                peer.retract(index)
+                peer.judgeInterest()
+            if self.status is SwarmStatus.SEEDING:
+                self.slots.resize(self.peerPolicy.slots(False))
+                self._setStatus(SwarmStatus.DOWNLOADING)
+                self.meeting.dialMore()
+
+    def uploaded(self, length: int) -> None:
+        """C{length} bytes of content were sent."""
+        self.record.uploaded(length)
+
+    def beforeWriting(self) -> Deferred[None]:
+        """Fires once it is on record that pieces are being written."""
+        return self.record.beforeWriting()
+
+    def punish(self, liars: Iterable[Hashable], index: int) -> None:
+        """These addresses sent wrong data for piece C{index}: talk to them no more."""
+        for addr in liars:
+            if isinstance(addr, PeerAddr):
+                self.meeting.ban(addr, f"sent wrong data for piece {index}")
+
+    # -- peers, by way of Meeting
+
+    def connectPeer(self, host: str, port: int) -> Deferred[PeerSession]:
+        """
+        Talk to the peer at C{host} (a name or an address): fires after the handshake; fails with
+        C{SessionException}.
+        """
+        return self.meeting.connectPeer(host, port)
+
+    def peersFound(self, addresses: Sequence[PeerAddr], source: str) -> None:
+        """See L{IPeerSink}."""
+        self.meeting.peersFound(addresses, source)
+
+    def peerEstablished(self, session: PeerSession) -> None:
+        """C{session} is past its handshake."""
+        self.downloader.addPeer(session)
+        self.engine.busy(self)
+        self.observers.tell("peerConnected", self, session)
+
+    def peerHasMore(self, session: PeerSession) -> None:
+        """C{session} told of pieces."""
+        self.meeting.judge(session)
+
+    def peerDescribed(self, session: PeerSession, theirs: ExtendedHandshake) -> None:
+        """C{session} said more of itself (BEP 10)."""
+        self.meeting.described(session)
+        self.meeting.judge(session)
+
+    def peerLost(self, session: PeerSession, reason: SessionException) -> None:
+        """C{session}'s connection is gone."""
+        self._flushing.discard(session)
+        self.choking.peerLost(session, self.engine.reactor.seconds())
+        self.observers.tell("peerDisconnected", self, session, reason)
+
+    def dhtNodeHeard(self, session: PeerSession, port: int) -> None:
+        """C{session} runs a DHT node at C{port} (BEP 5)."""
+
+    def guarded(self, call: Callable[[PeerSession], None], session: PeerSession, what: bytes) -> None:
+        """Call an extension; what it raises ends the session and nothing else."""
+        try:
+            call(session)
+        except SessionException as reason:
+            session.close(reason)
+        except Exception:
+            self._log.failure("extension {what} failed", what=what)
+            session.close(PeerDisconnected(f"our extension {what!r} failed"))
+
+    # -- time
+
+    def flushLater(self, session: PeerSession) -> None:
+        """Send what C{session} has pending in the next turn of the reactor, with all others'."""
+        if not self._flushing:
+            self.engine.reactor.callLater(0, self._flush)
+        self._flushing.add(session)
+
+    def _flush(self) -> None:
+        flushing, self._flushing = self._flushing, set()
+        for session in flushing:
+            if session.established:
+                session.flush()
+
+    def tick(self, now: float) -> bool:
+        """Once a second while there are peers or anything to save; C{False}: no need to come again."""
+        if self.status.running:
+            self.downloader.tick(now)
+            self.choking.tick(now)
+            self.meeting.tick(now)
+            self._judgeRatio()
+        self.record.tick(now)
+        dialling = not self.complete and len(self.meeting.known) > 0
+        return dialling or bool(self.connectedPeers) or self.record.dirty
+
+    def _judgeRatio(self) -> None:
+        ratio = self.engine.settings.seedRatio
+        enough = ratio is not None and self.progress.uploaded >= ratio * self.layout.totalLength
+        if enough and self.status is SwarmStatus.SEEDING and not self.downloader.writing:
+            self._log.info("{name} has been shared enough", name=self.name)
+            self.pause()

@@ -1,0 +1,148 @@
+"""
+The torrents a client knows, open or not.
+
+A torrent costs a row in a database, not its metainfo: the map grows with the number of torrents
+and not with their data, and a look-up reads one row by its key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from sqlite3 import Connection
+from typing import TYPE_CHECKING, NamedTuple
+
+from twisted.internet.defer import Deferred
+
+from twisted_bt.storage.database import StateDatabase
+
+if TYPE_CHECKING:
+    from twisted_bt.sessions.swarm import SwarmSession
+
+
+class TorrentLoc(NamedTuple):
+    """Where a torrent is on disk: its metafile, and the folder its content is in."""
+
+    metafilePath: Path
+    dataDirPath: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """The torrent is open."""
+
+    swarm: SwarmSession
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The torrent is known; its swarm opens when somebody asks."""
+
+    loc: TorrentLoc
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody here knows it."""
+
+
+TorrentPresence = Active | Registered | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentRow:
+    """
+    One known torrent.
+
+    @ivar keepOpen: it was added to be exchanged, and is opened at every start; else it was
+        registered, and opens when a peer asks for it.
+    @ivar paused: it was paused by somebody.
+    """
+
+    infoHash: bytes
+    loc: TorrentLoc
+    keepOpen: bool
+    paused: bool = False
+
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS torrents (
+    infoHash BLOB NOT NULL PRIMARY KEY,
+    metafilePath TEXT NOT NULL,
+    dataDirPath TEXT NOT NULL,
+    keepOpen INTEGER NOT NULL,
+    paused INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+_COLUMNS = "infoHash, metafilePath, dataDirPath, keepOpen, paused"
+
+
+def _row(values: tuple[bytes, str, str, int, int]) -> TorrentRow:
+    infoHash, metafile, folder, keepOpen, paused = values
+    return TorrentRow(infoHash, TorrentLoc(Path(metafile), Path(folder)), bool(keepOpen), bool(paused))
+
+
+class TorrentMap:
+    """
+    All known torrents by info-hash.
+
+    @param database: not yet open.
+    """
+
+    def __init__(self, database: StateDatabase) -> None:
+        self._database = database
+        database.ensure(_TABLE)
+
+    def put(self, row: TorrentRow) -> Deferred[None]:
+        """Know C{row} from now on, in place of what was known of it."""
+        values = (row.infoHash, *map(str, row.loc), row.keepOpen, row.paused)
+
+        def write(connection: Connection) -> None:
+            connection.execute(f"INSERT OR REPLACE INTO torrents ({_COLUMNS}) VALUES (?,?,?,?,?)", values)
+
+        return self._database.run(write)
+
+    def setPaused(self, infoHash: bytes, paused: bool) -> Deferred[None]:
+        """Remember whether it is paused."""
+
+        def write(connection: Connection) -> None:
+            connection.execute("UPDATE torrents SET paused=? WHERE infoHash=?", (paused, infoHash))
+
+        return self._database.run(write)
+
+    def remove(self, infoHash: bytes) -> Deferred[None]:
+        """Know it no more."""
+
+        def write(connection: Connection) -> None:
+            connection.execute("DELETE FROM torrents WHERE infoHash=?", (infoHash,))
+
+        return self._database.run(write)
+
+    def get(self, infoHash: bytes) -> TorrentRow | None:
+        """One row, now; C{None}: not known."""
+
+        def read(connection: Connection) -> TorrentRow | None:
+            query = f"SELECT {_COLUMNS} FROM torrents WHERE infoHash=?"
+            values = connection.execute(query, (infoHash,)).fetchone()
+            return None if values is None else _row(values)
+
+        return self._database.look(read)
+
+    def keptOpen(self) -> Deferred[list[TorrentRow]]:
+        """Those to open at start."""
+
+        def read(connection: Connection) -> list[TorrentRow]:
+            query = f"SELECT {_COLUMNS} FROM torrents WHERE keepOpen ORDER BY infoHash"
+            return [_row(values) for values in connection.execute(query)]
+
+        return self._database.run(read)
+
+    def __len__(self) -> int:
+        def read(connection: Connection) -> int:
+            count: int = connection.execute("SELECT count(*) FROM torrents").fetchone()[0]
+            return count
+
+        return self._database.look(read)
+
+    def __contains__(self, infoHash: object) -> bool:
+        return isinstance(infoHash, bytes) and self.get(infoHash) is not None
