@@ -156,6 +156,11 @@ class Worker:
                 "address": f"{peer.ip[0]}:{peer.ip[1]}",
                 "client": peer.client.decode("utf-8", "replace"),
                 "seed": bool(peer.flags & lt.peer_info.seed),
+                "flags": [
+                    name
+                    for name in ("interesting", "choked", "remote_interested", "remote_choked")
+                    if peer.flags & getattr(lt.peer_info, name)
+                ],
                 "downloaded": peer.total_download,
                 "uploaded": peer.total_upload,
             }

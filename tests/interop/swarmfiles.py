@@ -82,6 +82,16 @@ class Content:
     size: int
     digests: Mapping[str, str]
 
+    def withTrackers(self, *trackers: str) -> Path:
+        """The same torrent, with other announce URLs, in a file of its own; its path."""
+        top: dict[bytes, Any] = bencodepy.decode(self.torrent.read_bytes())
+        top.pop(b"announce", None)
+        top.pop(b"announce-list", None)
+        named = hashlib.sha256("\n".join(trackers).encode("utf-8")).hexdigest()[:8]
+        path = self.torrent.with_name(f"{self.torrent.stem} {named}.torrent")
+        path.write_bytes(bencodepy.encode({**top, **_trackers(trackers)}))
+        return path
+
     def check(self, folder: Path, emptyToo: bool = True) -> None:
         """
         What lies in C{folder} under this name is the same, file by file.
@@ -147,12 +157,12 @@ def makeTorrent(
     info["pieces"] = b"".join(hashlib.sha1(piece).digest() for piece in _pieces(files, pieceLength))
     if private:
         info["private"] = 1
-    top: dict[str, Any] = {"created by": "swarmfiles", "info": info}
-    if trackers:
-        top["announce"] = trackers[0]
-        top["announce-list"] = [[url] for url in trackers]
-    torrent.write_bytes(bencodepy.encode(top))
+    torrent.write_bytes(bencodepy.encode({b"created by": "swarmfiles", b"info": info, **_trackers(trackers)}))
     return hashlib.sha1(bencodepy.encode(info)).hexdigest()
+
+
+def _trackers(urls: Sequence[str]) -> dict[bytes, Any]:
+    return {b"announce": urls[0], b"announce-list": [[url] for url in urls]} if urls else {}
 
 
 def _pieces(files: Sequence[Path], pieceLength: int) -> Iterator[bytes]:
