@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_bt.torrent.addresses import PeerAddr, decodeCompact, encodeCompact, peerAddr
+from tests.conformance import ConformanceTestCase, cases, fromHex
+from twisted_bt.torrent.addresses import PeerAddr, decodeCompact, encodeCompact, parsePeerAddr, peerAddr
+from twisted_bt.torrent.bencoding import decode
 
 fixed = settings(derandomize=True, deadline=None)
 ports = st.integers(1, 65535)
@@ -76,3 +78,86 @@ class CompactTests(SynchronousTestCase):
                 decodeCompact(bytes(size))
         with self.assertRaises(ValueError):
             decodeCompact(bytes(6), ipv6=True)
+
+    @fixed
+    @given(st.binary(max_size=16 * 18))
+    def test_canonical(self, data: bytes) -> None:
+        """Whatever is decoded is written as L{peerAddr} writes it."""
+        found = decodeCompact(data[: len(data) // 18 * 18], ipv6=True)
+        self.assertEqual(found, [peerAddr(*each) for each in found])
+
+
+class ParseTests(SynchronousTestCase):
+    """L{parsePeerAddr}."""
+
+    @fixed
+    @given(st.one_of(addresses4, addresses6))
+    def test_roundTrip(self, addr: PeerAddr) -> None:
+        """It reads what L{PeerAddr} writes."""
+        self.assertEqual(parsePeerAddr(str(addr)), addr)
+
+    def test_refused(self) -> None:
+        """Names, missing ports and IPv6 without brackets are refused."""
+        for text in (
+            "",
+            ":",
+            "1.2.3.4",
+            "1.2.3.4:",
+            "1.2.3.4:x",
+            "1.2.3.4:+1",
+            "::1:80",
+            "[::1]",
+            "a:1",
+            "1.2.3.4:0",
+        ):
+            with self.assertRaises(ValueError, msg=text):
+                parsePeerAddr(text)
+
+
+class AddressVectorTests(ConformanceTestCase):
+    """The section C{compact_addresses} of the vectors, as far as it is about addresses."""
+
+    def test_text(self) -> None:
+        """Endpoints as text are read, or refused."""
+        for case in cases("compact_addresses"):
+            if case.get("op") != "parse_endpoint":
+                continue
+            if case["expect"]["ok"]:
+                expected = peerAddr(case["expect"]["ip"], case["expect"]["port"])
+                self.assertEqual(parsePeerAddr(case["text"]), expected, case["id"])
+            else:
+                with self.assertRaises(ValueError, msg=case["id"]):
+                    parsePeerAddr(case["text"])
+
+    def test_bytes(self) -> None:
+        """Compact endpoints are read, plain and out of a bencoded string or list; cut ones are refused."""
+        seen = 0
+        for case in cases("compact_addresses"):
+            if "bytes" not in case:
+                continue
+            raw, expect = fromHex(case["bytes"]), case["expect"]
+            if "ip" in expect:
+                found = decodeCompact(raw, ipv6=True)
+                self.assertEqual(found, [PeerAddr(expect["ip"], expect["port"])], case["id"])
+            elif "endpoints" in expect:
+                listed = decode(raw, 100)
+                assert isinstance(listed, list)
+                packed = [each for each in listed if isinstance(each, bytes)]
+                found = [decodeCompact(each, len(each) == 18)[0] for each in packed]
+                self.assertEqual([str(each) for each in found], expect["endpoints"], case["id"])
+            elif "[" in expect.get("value", ""):
+                found = decodeCompact(_string(raw), ipv6=True)
+                self.assertEqual([str(each) for each in found], [expect["value"]], case["id"])
+            elif "length" in expect.get("error", ""):
+                with self.assertRaises(ValueError, msg=case["id"]):
+                    decodeCompact(_string(raw))
+            else:
+                continue
+            seen += 1
+        self.assertEqual(seen, 4)
+
+
+def _string(raw: bytes) -> bytes:
+    value = decode(raw, 100)
+    assert isinstance(value, bytes)
+    return value

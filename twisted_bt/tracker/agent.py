@@ -84,6 +84,7 @@ class _CappedFactory(WrappingFactory):
     def __init__(self, wrapped: Any, room: int) -> None:
         super().__init__(wrapped)
         self.room = room
+        wrapped.noisy = False  # or every announce makes two lines in the log
 
 
 @implementer(IAgentEndpointFactory, IStreamClientEndpoint)
