@@ -21,7 +21,6 @@ from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.sessions.torrentmap import TorrentMap
 from twisted_bt.settings import Settings
 from twisted_bt.storage.database import StateDatabase
-from twisted_bt.storage.diskqueue import DiskThreads
 from twisted_bt.storage.filepool import FilePool
 from twisted_bt.storage.files import FileStorageFactory
 from twisted_bt.storage.resume import ResumeStore
@@ -52,10 +51,10 @@ class Assembly:
         busy: Callable[[SwarmSession], None],
     ) -> None:
         stateDir = settings.stateDir
-        disk = plugins.diskQueue or DiskThreads(reactor, settings.diskThreads, settings.writeBudget)
+        disk = plugins.diskQueue(reactor, settings.diskThreads, settings.writeBudget)
         self._pool = FilePool(settings.maxOpenFiles)
         self._database = StateDatabase(
-            stateDir / "state.sqlite" if stateDir else None, DiskThreads(reactor, 1, 1 << 30)
+            stateDir / "state.sqlite" if stateDir else None, plugins.diskQueue(reactor, 1, 1 << 30)
         )
         self.torrents = TorrentMap(self._database)
         resume = ResumeStore(self._database)

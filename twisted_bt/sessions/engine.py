@@ -27,6 +27,7 @@ from twisted_bt.sessions.dialing import Dialer
 from twisted_bt.sessions.policy import StandardPolicy
 from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.settings import Settings
+from twisted_bt.storage.diskqueue import DiskThreads
 from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.metainfo import Metainfo
@@ -54,8 +55,8 @@ class Plugins:
     peerPolicy: Callable[[Settings], IPeerPolicy] = StandardPolicy
     extensions: Callable[[Metainfo], Sequence[IExtension]] = _noExtensions
     storageFactory: IStorageFactory | None = None
-    diskQueue: IDiskQueue | None = None
-    """Also stopped by the client session."""
+    diskQueue: Callable[[IClientReactor, int, int], IDiskQueue] = DiskThreads
+    """Made with the reactor, how many workers, and a budget in bytes; also stopped by the session."""
     trackerClients: Mapping[str, ITrackerClient] | None = None
     """By URL scheme; also closed by the client session."""
 
