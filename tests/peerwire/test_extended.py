@@ -126,7 +126,7 @@ class HandshakeTests(SynchronousTestCase):
             self.assertEqual(ExtendedHandshake.decode(got.encode()).extensions, got.extensions)
         self.assertTrue(refused and read)
 
-    @settings(derandomize=True, deadline=None, max_examples=300)
+    @settings(derandomize=True, deadline=None, max_examples=100)
     @given(
         st.dictionaries(
             st.sampled_from([b"m", b"v", b"p", b"reqq", b"yourip", b"ipv4", b"ipv6", b"metadata_size"]),

@@ -231,6 +231,8 @@ class LimitTests(SynchronousTestCase):
         """A block may be as long as was said; its numbers must be there."""
         self.assertRefused(head(9 + BLOCK + 1, Piece.id))
         self.assertRefused(head(8, Piece.id))
+        whole = Piece(1, 0, bytes(BLOCK + 1)).encode()
+        self.assertRaises(ProtocolError, list, decoder().feed(whole))
         self.assertEqual(read(decoder(), [head(9 + BLOCK, Piece.id)]), [])
 
     def test_extended(self) -> None:

@@ -72,14 +72,15 @@ class OutboxTests(SynchronousTestCase):
     def test_manyHavesAreOneBitfield(self) -> None:
         """Haves become a bitfield as soon as that is shorter, and not before."""
         for count in range(1, 30):
-            outbox = Outbox()
-            for index in range(count):
-                outbox.have(index)
-            told = drained(outbox)
-            if 9 * count > 5 + len(BITS):
-                self.assertEqual(told, [Bitfield(BITS)], count)
-            else:
-                self.assertEqual(told, [Have(index) for index in range(count)])
+            for size in range(90, 115):
+                outbox, bits = Outbox(), bytes(size)
+                for index in range(count):
+                    outbox.have(index)
+                told = drained(outbox, bits)
+                if 9 * count > 5 + size:
+                    self.assertEqual(told, [Bitfield(bits)], (count, size))
+                else:
+                    self.assertEqual(told, [Have(index) for index in range(count)], (count, size))
 
     def test_tooManyHaves(self) -> None:
         """Over the bound, haves are forgotten and the bitfield, however long, says them all."""
