@@ -70,18 +70,18 @@ def _values(key: str, option: Option, value: Any, base: Path) -> Any:
     if not option.many:
         return _value(key, option, value, base, "")
     if not isinstance(value, list):
-        raise SettingsError(f"{key!r} must be an array, each {option.kind.expected}; it is {_typeName(value)}")
+        raise SettingsError(
+            f"{key!r} must be an array, each {option.kind.expected}; it is {_typeName(value)}"
+        )
     return tuple(_value(key, option, each, base, "each of ") for each in value)
 
 
 def _value(key: str, option: Option, value: Any, base: Path, each: str) -> Any:
     kind = option.kind
-    if not isinstance(value, kind.types) or (isinstance(value, bool) and bool not in kind.types):
+    if type(value) not in kind.types:
         raise SettingsError(f"{each}{key!r} must be {kind.expected}; it is {_typeName(value)}")
-    if kind is NUMBER:
-        return float(value)
     if not isinstance(value, str):
-        return value
+        return float(value) if kind is NUMBER else value  # TOML has 2 and 2.0
     try:
         parsed = kind.parse(value)
     except ValueError as error:

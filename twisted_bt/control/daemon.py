@@ -119,7 +119,7 @@ class Daemon(MultiService):
 
     async def _complete(self, swarms: Sequence[SwarmSession]) -> None:
         results = await DeferredList([each.whenComplete() for each in swarms], consumeErrors=True)
-        errors = [result.getErrorMessage() for succeeded, result in results if not succeeded]
+        errors = [result.getErrorMessage() for _, result in results if isinstance(result, Failure)]
         _log.info("done: {count} complete", count=f"{len(swarms) - len(errors)} of {len(swarms)}")
         self._finished("; ".join(errors))
 

@@ -4,10 +4,10 @@ Progress for somebody who watches: a bar on a terminal, else a plain line now an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TextIO
 
 from tqdm import tqdm
-from twisted.internet.interfaces import IReactorTime
 
 from twisted_bt.control.units import formatRate, formatSize, percentage, plural, remaining
 
@@ -34,6 +34,7 @@ class BarMeter:
     """A bar of tqdm's on a terminal."""
 
     def __init__(self, label: str, total: int, out: TextIO) -> None:
+        self._total = total
         self._out = out
         self._bar = tqdm(
             total=total,
@@ -48,7 +49,7 @@ class BarMeter:
         )
 
     def show(self, done: int, rate: float = 0.0, peers: int | None = None) -> None:
-        left = int(self._bar.total) - done
+        left = self._total - done
         parts = [formatRate(rate)] if left or rate else []
         if left:
             parts.append(f"ETA {remaining(left, rate)}")
@@ -68,20 +69,20 @@ class BarMeter:
 class LineMeter:
     """A line every L{LINE_INTERVAL} seconds, and one at the end."""
 
-    def __init__(self, label: str, total: int, out: TextIO, clock: IReactorTime) -> None:
+    def __init__(self, label: str, total: int, out: TextIO, seconds: Callable[[], float]) -> None:
         self._label = label
         self._total = total
         self._out = out
-        self._clock = clock
-        self._next = clock.seconds() + LINE_INTERVAL
+        self._seconds = seconds
+        self._next = seconds() + LINE_INTERVAL
         self._complete = False
 
     def show(self, done: int, rate: float = 0.0, peers: int | None = None) -> None:
         complete = done >= self._total
-        if self._complete or (self._clock.seconds() < self._next and not complete):
+        if self._complete or (self._seconds() < self._next and not complete):
             return
         self._complete = complete
-        self._next = self._clock.seconds() + LINE_INTERVAL
+        self._next = self._seconds() + LINE_INTERVAL
         parts = [f"{percentage(done, self._total)} of {formatSize(self._total)}"]
         if not complete:
             parts += [formatRate(rate), f"ETA {remaining(self._total - done, rate)}"]
@@ -96,6 +97,36 @@ class LineMeter:
         pass
 
 
-def meterFor(label: str, total: int, out: TextIO, clock: IReactorTime) -> Meter:
-    """A bar if C{out} is a terminal, else lines."""
-    return BarMeter(label, total, out) if out.isatty() else LineMeter(label, total, out, clock)
+def meterFor(label: str, total: int, out: TextIO, seconds: Callable[[], float]) -> Meter:
+    """
+    A bar if C{out} is a terminal, else lines.
+
+    @param total: bytes.
+    @param seconds: tells the time.
+    """
+    return BarMeter(label, total, out) if out.isatty() else LineMeter(label, total, out, seconds)
+
+
+class Pace:
+    """
+    Shows work of our own on a meter: some ten times a second, with the average rate so far.
+    """
+
+    def __init__(self, meter: Meter, total: int, seconds: Callable[[], float]) -> None:
+        self._meter = meter
+        self._total = total
+        self._seconds = seconds
+        self._began = self._next = seconds()
+
+    def show(self, done: int) -> None:
+        """C{done} bytes are done."""
+        now = self._seconds()
+        if now < self._next and done < self._total:
+            return
+        self._next = now + 0.1
+        self._meter.show(done, done / max(now - self._began, 0.001))
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return self._seconds() - self._began

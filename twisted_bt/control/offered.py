@@ -91,9 +91,7 @@ class _Offer:
         reason = failure.getErrorMessage()
         if reason != self._failure:  # once, not with each try
             self._failure = reason
-            _log.info(
-                "{name}: peer {peer}: {reason}", name=self._swarm.name, peer=self._peer, reason=reason
-            )
+            _log.info("{name}: peer {peer}: {reason}", name=self._swarm.name, peer=self._peer, reason=reason)
         self._later()
 
     def _later(self) -> None:

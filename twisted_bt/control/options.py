@@ -148,10 +148,10 @@ class DaemonConfig:
     interface: tuple[str, ...] = _option(
         ADDRESS, (), "Address to listen on; repeatable.", many=True, shown="all of them"
     )
-    downloadDir: Path = _option(
+    downloadDir: Path = _option(  # noqa: RUF009 -- it is a field
         FOLDER, Path, "Folder that new torrents are downloaded to.", shown="the current folder"
     )
-    stateDir: Path = _option(
+    stateDir: Path = _option(  # noqa: RUF009
         FOLDER, defaultStateDir, "Folder for what is remembered between runs.", shown=str(defaultStateDir())
     )
     peer: tuple[HostPort, ...] = _option(
@@ -199,7 +199,12 @@ def _asOption(each: Field[Any]) -> Option:
     data = each.metadata
     shown = f" [default: {data['shown']}]" if data["shown"] else ""
     return Option(
-        each.name, optionName(each.name), data["kind"], data["many"], data["help"] + shown, data["commandLine"]
+        each.name,
+        optionName(each.name),
+        data["kind"],
+        data["many"],
+        data["help"] + shown,
+        data["commandLine"],
     )
 
 

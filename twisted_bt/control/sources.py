@@ -13,17 +13,23 @@ from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupErro
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, RequestGenerationFailed, ResponseDone, ResponseFailed
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    RequestGenerationFailed,
+    ResponseDone,
+    ResponseFailed,
+)
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 
 from twisted_bt.errors import MetainfoError
 from twisted_bt.interfaces import IClientReactor
-from twisted_bt.torrent.metainfo import MAX_TORRENT, Metainfo
+from twisted_bt.torrent.metainfo import Metainfo
 
 #: Bytes a torrent file may have.
-MAX_TORRENT_SIZE = MAX_TORRENT
+MAX_TORRENT_SIZE = 32 << 20
 #: Seconds for the whole of a download of a torrent file, and for its connection.
 FETCH_TIMEOUT = 60.0
 CONNECT_TIMEOUT = 15.0
@@ -95,7 +101,9 @@ def webAgent(reactor: IClientReactor) -> IAgent:
     return Agent(reactor, connectTimeout=CONNECT_TIMEOUT, pool=pool)
 
 
-def fetchTorrent(clock: IReactorTime, agent: IAgent, url: str, userAgent: str = "twisted_bt") -> Deferred[bytes]:
+def fetchTorrent(
+    clock: IReactorTime, agent: IAgent, url: str, userAgent: str = "twisted_bt"
+) -> Deferred[bytes]:
     """
     What a web server gives for C{url}, with limits on size and time.
 

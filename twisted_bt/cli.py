@@ -1,0 +1,356 @@
+"""
+C{twisted-bt}: the one-shot tool's front door.
+
+Exit status: 0, done; 1, it could not be done; 2, a bad command line; 130, interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import react
+
+from twisted_bt.control.demo import runDemo
+from twisted_bt.control.describe import describe, describeLines, describeRefused, printable
+from twisted_bt.control.getting import getTorrent
+from twisted_bt.control.meter import Pace, meterFor
+from twisted_bt.control.options import parseHostPort, parseInterface
+from twisted_bt.control.preflight import checkFolder, listenMessage
+from twisted_bt.control.sources import checkSource, readMetainfo
+from twisted_bt.control.units import formatSize, parseSize, plural
+from twisted_bt.control.verify import verifyContent
+from twisted_bt.control.version import VERSION
+from twisted_bt.errors import BitTorrentError, MetainfoError, StorageError
+from twisted_bt.interfaces import IClientReactor
+from twisted_bt.settings import Settings
+from twisted_bt.torrent.create import creation
+
+T = TypeVar("T")
+
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run a command; the exit status.
+
+    @param argv: the command line without the program's name; C{None}: that of the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names in torrents may have what a terminal cannot show
+            stream.reconfigure(errors="replace")
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:  # argparse has said what is wrong, or has shown its help
+        return end.code if isinstance(end.code, int) else 2
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except CannotListenError as error:
+        reason = error.socketError if isinstance(error.socketError, OSError) else OSError(str(error))
+        return _failed(listenMessage(error.interface or "", error.port, reason))
+    except BitTorrentError as error:
+        return _failed(str(error))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:  # who read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _failed(reason: str) -> int:
+    print(f"twisted-bt: {printable(reason)}", file=sys.stderr)
+    return 1
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def _argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """C{parse} for argparse, which hides the words of a C{ValueError}."""
+
+    def convert(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert
+
+
+def _parsePort(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise ValueError(f"{text!r} is no port from 0 to 65535")
+    return int(text)
+
+
+def _parsePositiveSize(text: str) -> int:
+    size = parseSize(text)
+    if size < 1:
+        raise ValueError("it must be at least a byte")
+    return size
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="twisted-bt",
+        description="Downloads, shows, checks and makes torrents. The daemon is 'twistd bittorrent'.",
+    )
+    parser.add_argument("--version", action="version", version=f"twisted-bt {VERSION}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_addGet, _addShow, _addVerify, _addCreate, _addDemo):
+        add(commands)
+    return parser
+
+
+def _command(commands: Any, run: Callable[[argparse.Namespace], int], name: str, text: str) -> Any:
+    command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    command.set_defaults(run=run)
+    return command
+
+
+def _addGet(commands: Any) -> None:
+    get = _command(commands, _get, "get", "download a torrent; exit status 0 only once it is verified")
+    get.add_argument("torrent", metavar="TORRENT", help="a torrent file, or the http(s) URL of one")
+    get.add_argument(
+        "-o", "--output", metavar="DIR", type=Path, default=Path(), help="folder to download to [default: .]"
+    )
+    get.add_argument(
+        "--peer",
+        metavar="HOST:PORT",
+        type=_argument(parseHostPort),
+        action="append",
+        default=[],
+        help="a peer to try beside those of the trackers; repeatable",
+    )
+    get.add_argument(
+        "--listen-port",
+        metavar="PORT",
+        type=_argument(_parsePort),
+        default=0,
+        help="TCP port for peers [default: any]",
+    )
+    get.add_argument(
+        "--interface",
+        metavar="ADDRESS",
+        type=_argument(parseInterface),
+        action="append",
+        default=[],
+        help="address to listen on; repeatable [default: all]",
+    )
+    get.add_argument("--preallocate", action="store_true", help="reserve the room of files first")
+
+
+def _addShow(commands: Any) -> None:
+    show = _command(commands, _show, "show", "show what is in torrent files")
+    show.add_argument("files", metavar="FILE", nargs="+", help="a torrent file")
+    show.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _addVerify(commands: Any) -> None:
+    verify = _command(
+        commands, _verify, "verify", "check files against a torrent; exit status 0 only if all are right"
+    )
+    verify.add_argument("file", metavar="FILE", help="a torrent file")
+    verify.add_argument(
+        "-d", "--directory", metavar="DIR", type=Path, required=True, help="folder that the content is in"
+    )
+
+
+def _addCreate(commands: Any) -> None:
+    create = _command(commands, _create, "create", "make a torrent of a file or folder")
+    create.add_argument("path", metavar="PATH", type=Path, help="a file or folder")
+    create.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="where to write it [default: NAME.torrent]"
+    )
+    create.add_argument("-f", "--force", action="store_true", help="overwrite the torrent if there is one")
+    create.add_argument(
+        "--tracker", metavar="URL", action="append", default=[], help="repeatable; each is a tier of its own"
+    )
+    create.add_argument("--web-seed", metavar="URL", action="append", default=[], help="repeatable")
+    create.add_argument(
+        "--piece-length",
+        metavar="SIZE",
+        type=_argument(_parsePositiveSize),
+        help="for example 256K [default: by size]",
+    )
+    create.add_argument("--private", action="store_true", help="peers come from the trackers only (BEP 27)")
+    create.add_argument("--comment", metavar="TEXT", default=None)
+    create.add_argument("--hybrid", action="store_true", help="of versions 1 and 2 (BEP 52)")
+
+
+def _addDemo(commands: Any) -> None:
+    demo = _command(
+        commands, _demo, "demo", "a tracker, a seeder and a leecher in one process, over real sockets"
+    )
+    demo.add_argument(
+        "--size",
+        metavar="SIZE",
+        type=_argument(_parsePositiveSize),
+        default=128 << 20,
+        help="of the file that is downloaded, for example 1G [default: 128M]",
+    )
+
+
+# ---------------------------------------------------------------- the commands
+
+
+def _get(arguments: argparse.Namespace) -> int:
+    checkSource(arguments.torrent)
+    checkFolder(arguments.output, "--output")
+    settings = Settings(
+        listenPort=arguments.listen_port,
+        interfaces=tuple(arguments.interface) or ("",),
+        preallocate=arguments.preallocate,
+    )
+    return _withReactor(
+        lambda reactor: getTorrent(
+            reactor, arguments.torrent, arguments.output, settings, arguments.peer, sys.stderr
+        )
+    )
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    status = 0
+    for number, file in enumerate(arguments.files):
+        try:
+            metainfo = readMetainfo(Path(file))
+        except MetainfoError as error:
+            status = 1
+            reason = str(error).removeprefix(f"{file}: ")
+            if arguments.json:
+                print(json.dumps(describeRefused(file, reason)))
+            else:
+                _failed(f"{file}: {reason}")
+            continue
+        if arguments.json:
+            print(json.dumps(describe(file, metainfo)))
+            continue
+        if number:
+            print()
+        for line in describeLines(metainfo):
+            print(line)
+    return status
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    metainfo = readMetainfo(Path(arguments.file))
+    meter = meterFor(printable(metainfo.name), metainfo.totalSize, sys.stderr, time.monotonic)
+    pace = Pace(meter, metainfo.totalSize, time.monotonic)
+    try:
+        verdict = verifyContent(metainfo, arguments.directory, pace.show)
+    finally:
+        meter.close()
+    for fault in verdict.faults:
+        print(printable(fault))
+    pieces = plural(verdict.pieceCount, "piece")
+    if verdict.passed:
+        print(f"complete: all {pieces}, {formatSize(metainfo.totalSize)}")
+        return 0
+    print(f"not complete: {verdict.good} of {pieces} verified")
+    return 1
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    output: Path = arguments.output or Path(f"{arguments.path.resolve().name}.torrent")
+    if output.exists() and not arguments.force:
+        raise StorageError(f"{output}: exists already; --force overwrites it")
+    steps = creation(
+        arguments.path,
+        pieceLength=arguments.piece_length,
+        trackers=arguments.tracker,
+        webSeeds=arguments.web_seed,
+        private=arguments.private,
+        comment=arguments.comment,
+        createdBy=f"twisted_bt {VERSION}",
+        creationDate=int(time.time()),
+        hybrid=arguments.hybrid,
+    )
+    meter = pace = None
+    try:
+        while True:
+            done, total = next(steps)
+            if meter is None or pace is None:
+                meter = meterFor(printable(output.name), total, sys.stderr, time.monotonic)
+                pace = Pace(meter, total, time.monotonic)
+            pace.show(done)
+    except StopIteration as end:
+        metainfo = end.value
+    finally:
+        if meter is not None:
+            meter.close()
+    try:
+        output.write_bytes(metainfo.encode())
+    except OSError as error:
+        raise StorageError(f"{output}: cannot be written: {error.strerror}") from error
+    pieces = f"{plural(metainfo.layout.pieceCount, 'piece')} of {formatSize(metainfo.layout.pieceLength)}"
+    print(f"{output}: {formatSize(metainfo.totalSize)} in {pieces}, info-hash {metainfo.infoHash.hex()}")
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="twisted-bt-demo-"))
+    try:
+        return _withReactor(lambda reactor: runDemo(reactor, folder, arguments.size, sys.stdout))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# ---------------------------------------------------------------- the reactor
+
+
+def _withReactor(work: Callable[[IClientReactor], Coroutine[Deferred[Any], Any, object]]) -> int:
+    """
+    Run the reactor until C{work} is done; the exit status.  A signal cancels C{work} and waits for it to
+    clean up; a second one does not wait.
+    """
+    errors: list[BaseException] = []
+
+    async def guarded(reactor: Any) -> None:
+        job = Deferred.fromCoroutine(work(reactor))
+        cleaned: Deferred[None] = Deferred()
+        interrupted = False
+
+        def shutDown() -> Deferred[None] | None:
+            nonlocal interrupted
+            if cleaned.called:
+                return None
+            interrupted = True
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            job.cancel()
+            return cleaned
+
+        reactor.addSystemEventTrigger("before", "shutdown", shutDown)
+        try:
+            await job
+        except CancelledError:
+            pass
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            cleaned.callback(None)
+        if interrupted:
+            raise SystemExit(_INTERRUPTED)
+
+    try:
+        react(guarded)
+    except SystemExit as end:
+        if end.code:
+            return int(end.code)
+    if errors:
+        raise errors[0]
+    return 0

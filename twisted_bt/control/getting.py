@@ -1,0 +1,139 @@
+"""
+Downloading one torrent while somebody watches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+
+from twisted_bt.control.describe import printable
+from twisted_bt.control.meter import Meter, meterFor
+from twisted_bt.control.offered import OfferedPeers
+from twisted_bt.control.options import HostPort
+from twisted_bt.control.sources import checkSource, fetchTorrent, isURL, parseTorrent, readMetainfo, webAgent
+from twisted_bt.control.units import formatDuration, formatSize
+from twisted_bt.interfaces import IClientReactor
+from twisted_bt.sessions.client import ClientSession
+from twisted_bt.sessions.observers import SwarmObserver
+from twisted_bt.sessions.swarm import SwarmSession, SwarmStatus
+from twisted_bt.settings import Settings
+from twisted_bt.torrent.metainfo import Metainfo
+
+#: Seconds between two looks at a swarm that is shown.
+SHOW_INTERVAL = 0.25
+
+
+async def metainfoOf(reactor: IClientReactor, source: str) -> Metainfo:
+    """
+    The torrent at a path or URL.
+
+    @raise MetainfoError: there is none; the message names C{source}.
+    """
+    checkSource(source)
+    if isURL(source):
+        return parseTorrent(source, await fetchTorrent(reactor, webAgent(reactor), source))
+    return readMetainfo(Path(source))
+
+
+async def getTorrent(
+    reactor: IClientReactor,
+    source: str,
+    folder: Path,
+    settings: Settings,
+    peers: Sequence[HostPort],
+    out: TextIO,
+) -> None:
+    """
+    Download a torrent and return once all of it is on disk, verified; then nothing is left running.
+
+    What is in C{folder} already is kept, if it is right.  To cancel ends it cleanly as well.
+
+    @param source: a path or URL.
+    @param peers: to be tried beside what trackers say.
+    @param out: where progress is shown.
+    @raise BitTorrentError: it cannot be done.
+    """
+    metainfo = await metainfoOf(reactor, source)
+    client = ClientSession(reactor, settings)
+    try:
+        client.startService()
+        swarm = await client.addTorrent(metainfo, folder)
+        if not (metainfo.trackers or peers):
+            print("no tracker in the torrent and no --peer: waiting for peers to come", file=out, flush=True)
+        offered = OfferedPeers(reactor, swarm, peers)
+        watch = Watch(reactor, swarm, out)
+        try:
+            offered.start()
+            began = reactor.seconds()
+            before = swarm.progress.downloaded
+            await watch.untilComplete()
+        finally:
+            offered.stop()
+            watch.close()
+        elapsed = reactor.seconds() - began
+        got = swarm.progress.downloaded - before
+        print(
+            f"{printable(swarm.name)}: complete and verified, {formatSize(metainfo.totalSize)} in {folder} "
+            f"({formatSize(got)} downloaded in {formatDuration(elapsed)})",
+            file=out,
+            flush=True,
+        )
+    finally:
+        await client.stopService()
+
+
+class Watch:
+    """Shows a swarm on a meter until it is complete."""
+
+    def __init__(self, reactor: IClientReactor, swarm: SwarmSession, out: TextIO) -> None:
+        self._swarm = swarm
+        total = swarm.metainfo.totalSize
+        self._meter = meterFor(printable(swarm.name), total, out, reactor.seconds)
+        self._unobserve = swarm.observe(_Notes(self._meter))
+        self._loop = LoopingCall(self._show)
+        self._loop.clock = reactor
+
+    def untilComplete(self) -> Deferred[SwarmSession]:
+        """Fires when it is; fails as C{whenComplete} does."""
+        self._loop.start(SHOW_INTERVAL)
+        return self._swarm.whenComplete()
+
+    def close(self) -> None:
+        """Show the end, and end."""
+        if self._loop.running:
+            self._loop.stop()
+        self._unobserve()
+        self._show()
+        self._meter.close()
+
+    def _show(self) -> None:
+        swarm = self._swarm
+        if swarm.status in (SwarmStatus.QUEUED, SwarmStatus.CHECKING):
+            return
+        peers = sum(peer.established for peer in swarm.connectedPeers.values())
+        self._meter.show(swarm.metainfo.totalSize - swarm.progress.left, swarm.downloadRate, peers)
+
+
+class _Notes(SwarmObserver):
+    """What is worth a line beside the bar: tracker failures, each once."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._said: set[tuple[str, str]] = set()
+
+    def trackerFailed(self, swarm: SwarmSession, url: str, reason: str) -> None:
+        self._once(url, f"failed: {reason}")
+
+    def trackerAnswered(self, swarm: SwarmSession, url: str, peers: int, warning: str) -> None:
+        if warning:
+            self._once(url, f"warns: {warning}")
+
+    def _once(self, url: str, what: str) -> None:
+        if (url, what) not in self._said:
+            self._said.add((url, what))
+            self._meter.note(printable(f"tracker {url} {what}"))
