@@ -30,14 +30,14 @@ class RateMeterTests(SynchronousTestCase):
         meter = RateMeter(20.0)
         for tenth in range(1000):
             meter.add(1000, tenth / 10)
-        self.assertAlmostEqual(meter.rate(99.9), 10_000, delta=600)
+        self.assertApproximates(meter.rate(99.9), 10_000, 600)
 
     def test_young(self) -> None:
         """A meter that began two seconds ago divides by two seconds, not by its window."""
         meter = RateMeter(20.0)
         for tenth in range(20):
             meter.add(1000, 500.0 + tenth / 10)
-        self.assertAlmostEqual(meter.rate(502.0), 10_000, delta=1)
+        self.assertApproximates(meter.rate(502.0), 10_000, 1)
 
     def test_firstBurst(self) -> None:
         """What arrives in one instant is not an endless rate."""

@@ -25,7 +25,7 @@ from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
 class Ledger:
     """
     @ivar pieces: all pieces under way, those that wait for their hash included.
-    @ivar partial: those with free blocks, the first begun first.
+    @ivar partial: those with free blocks.
     @ivar cancels: whom to tell that a block is not needed any more.
     @ivar wasted: bytes that came for nothing.
     """

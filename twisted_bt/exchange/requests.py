@@ -17,6 +17,7 @@ What has to be weighed for every request, and is, in this order:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from bitarray import bitarray
 from bitarray.util import zeros
@@ -30,6 +31,8 @@ from twisted_bt.exchange.suspects import Suspects
 from twisted_bt.exchange.wishes import Wishes
 from twisted_bt.interfaces import IPiecePicker
 from twisted_bt.torrent.pieces import Block, PieceLayout
+
+_LEFT = attrgetter("left")
 
 
 class Requests:
@@ -103,7 +106,8 @@ class Requests:
     def _continue(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
         """Ask for blocks of pieces that are begun.  Returns how many."""
         before = len(asked)
-        for piece in list(self._ledger.partial.values()):
+        # Nearly whole ones first: they give their memory back soonest.
+        for piece in sorted(self._ledger.partial.values(), key=_LEFT):
             if self._open(piece.index, peer, mask):
                 room -= self._ledger.ask(piece, peer, room, now, asked)
                 peer.current = piece
