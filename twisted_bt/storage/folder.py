@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from threading import Lock
@@ -38,7 +41,9 @@ class DataFolder:
         self._calls = calls
         self._lock = Lock()
         self._device: int | None = None  # of the folder, once seen
+        # Folders in which something was made since the last sync: below the data folder, and above it.
         self._fresh: set[tuple[str, ...]] = set()
+        self._above: set[Path] = set()
 
     def name(self, path: tuple[str, ...]) -> str:
         """The whole path of a file, for people."""
@@ -92,21 +97,35 @@ class DataFolder:
         @raise StorageError: they could not be put there; a later call tries again.
         """
         with self._lock:
-            fresh, self._fresh = self._fresh, set()
-        for path in list(fresh):
+            above, fresh = list(self._above), list(self._fresh)
+        for path in above:
+            with self._syncing(str(path)):
+                self._sync(self._calls.open(str(path), _FOLDER))
+            self._above.discard(path)
+        for inner in fresh:
+            with self._lock:
+                self._fresh.discard(inner)  # before the sync: what is made meanwhile is for the next
             try:
-                folder = self._openFolder(path, False)
-                try:
-                    self._calls.sync(folder)
-                finally:
-                    self._calls.close(folder)
-                fresh.discard(path)
-            except OSError as error:
-                with self._lock:
-                    self._fresh |= fresh
-                # Some file systems cannot sync a folder, and need not.
-                if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                    raise explained(error, self.name(path)) from error
+                with self._syncing(self.name(inner)):
+                    self._sync(self._openFolder(inner, False))
+            except BaseException:
+                self._made(inner)
+                raise
+
+    @contextmanager
+    def _syncing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            # Some file systems cannot sync a folder, and need not.
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise explained(error, name) from error
+
+    def _sync(self, folder: int) -> None:
+        try:
+            self._calls.sync(folder)
+        finally:
+            self._calls.close(folder)
 
     def _openOrMake(self, path: tuple[str, ...], flags: int, create: bool, mode: int, folder: int) -> int:
         try:
@@ -156,8 +175,9 @@ class DataFolder:
                 raise StorageError(f"folder {self._path} is gone") from error
             if not create:
                 raise
+            missing = [each for each in (self._path, *self._path.parents) if not each.exists()]
             self._path.mkdir(parents=True, exist_ok=True)
-            self._made(())
+            self._above.update(each.parent for each in missing)
             fd = self._calls.open(str(self._path), _FOLDER)
         device = self._calls.stat(fd).st_dev
         if self._device is None:
@@ -181,5 +201,6 @@ def _isLink(name: str, folder: int) -> bool:
 
 def _relative(folder: tuple[str, ...], target: tuple[str, ...]) -> str:
     """The way to C{target} from C{folder}."""
-    common = len(os.path.commonprefix([folder, target]))
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(folder, target, strict=False))
+    common = sum(1 for _ in same)
     return os.sep.join([".."] * (len(folder) - common) + list(target[common:])) or "."
