@@ -1,0 +1,3 @@
+"""
+Measurements of whole programs against those of others: C{python -m tests.benchmarks}.
+"""
