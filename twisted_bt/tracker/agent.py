@@ -66,15 +66,23 @@ class DirectEndpoints:
 
 
 class _Capped(ProtocolWrapper):
-    """Ends a connection that brings more bytes than it may."""
+    """Ends a connection that brings more bytes than it may, and tells when a connection is gone."""
+
+    def __init__(self, factory: Any, wrapped: Any) -> None:
+        super().__init__(factory, wrapped)
+        self.room = factory.room
+        self.gone: Deferred[None] = Deferred()
 
     def dataReceived(self, data: bytes) -> None:
-        factory = cast("_CappedFactory", self.factory)
-        factory.room -= len(data)
-        if factory.room < 0:
+        self.room -= len(data)
+        if self.room < 0:
             self.abortConnection()
         else:
             super().dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self.gone.callback(None)
 
 
 class _CappedFactory(WrappingFactory):
@@ -100,8 +108,7 @@ class Hop:
         self._gate = gate
         self._room = maxBody + _HEADERS
         self._endpoint: IStreamClientEndpoint | None = None
-        self._wrapper: Any = None
-        self._factory: _CappedFactory | None = None
+        self._wrapper: _Capped | None = None
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """This object, for C{uri}."""
@@ -111,27 +118,27 @@ class Hop:
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """Connect, and show the gate where we came to."""
         assert self._endpoint is not None, "an agent asks for the endpoint first"
-        self._factory = _CappedFactory(protocolFactory, self._room)
-        connecting = self._endpoint.connect(cast(IProtocolFactory, self._factory))
+        factory = _CappedFactory(protocolFactory, self._room)
+        connecting = self._endpoint.connect(cast(IProtocolFactory, factory))
         return connecting.addCallback(self._connected)
 
     def _connected(self, wrapper: Any) -> Any:
-        self._wrapper = wrapper
+        self._wrapper = wrapper  # from here on L{end} ends it
         self._gate(wrapper.transport.getPeer().host)
         return wrapper.wrappedProtocol
 
     @property
     def overflowed(self) -> bool:
         """Whether the server sent more than it may."""
-        return self._factory is not None and self._factory.room < 0
+        return self._wrapper is not None and self._wrapper.room < 0
 
     def end(self) -> Deferred[None]:
         """Drop the connection, if it is still there; fires when it is gone."""
         if self._wrapper is None:
             return succeed(None)
-        ended: Deferred[None] = self._wrapper.wrappedProtocol.abort()
-        self._wrapper.abortConnection()  # TLS would wait for the other side to agree
-        return ended
+        if not self._wrapper.gone.called:
+            self._wrapper.abortConnection()  # to lose a TLS connection needs the other side's consent
+        return self._wrapper.gone
 
 
 class Body(Protocol):

@@ -52,7 +52,7 @@ class TrackerURL:
         try:
             parts = urlsplit(text)
             port = parts.port
-            host = hostOf(parts.hostname or "")
+            host = hostOf(parts.hostname) if parts.hostname else ""
         except ValueError as reason:
             raise TrackerError(f"{text!r} is no URL: {reason}") from reason
         scheme = parts.scheme.lower()
