@@ -177,7 +177,8 @@ class DataFolder:
                 raise
             missing = [each for each in (self._path, *self._path.parents) if not each.exists()]
             self._path.mkdir(parents=True, exist_ok=True)
-            self._above.update(each.parent for each in missing)
+            with self._lock:
+                self._above.update(each.parent for each in missing)
             fd = self._calls.open(str(self._path), _FOLDER)
         device = self._calls.stat(fd).st_dev
         if self._device is None:

@@ -136,6 +136,6 @@ class MemoryStorageFactory:
 
     def storageFor(self, metainfo: Any, dataDirPath: Path) -> IStorage:
         """See L{IStorageFactory}."""
-        content = self.contents.setdefault((metainfo.infoHash, dataDirPath), MemoryContent())
+        content = self.contents.setdefault((metainfo.wireHash, dataDirPath), MemoryContent())
         hashes = PieceHashes(metainfo.layout, metainfo.pieceHash)
         return MemoryStorage(metainfo.layout, hashes.check, content, self._disk)

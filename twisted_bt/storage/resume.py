@@ -9,7 +9,7 @@ is worth when it is found again is judged in L{twisted_bt.storage.trust}.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
 from threading import Lock
@@ -17,6 +17,7 @@ from threading import Lock
 from bitarray import bitarray
 from bitarray.util import sc_decode, sc_encode
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from twisted_bt.storage.database import StateDatabase
 
@@ -96,10 +97,12 @@ class ResumeStore:
     def saveMany(self, states: Mapping[bytes, ResumeState]) -> Deferred[None]:
         """L{save} for each of C{states}, in one transaction."""
         copies = {key: replace(state, verified=state.verified.copy()) for key, state in states.items()}
-        if self._batch is None or not self._batch.add(copies):
-            self._batch = _Batch(copies)
-            self._batch.submit(self._database.run)
-        return self._batch.written()
+        if self._batch is not None and self._batch.add(copies):
+            return self._batch.written()
+        batch = self._batch = _Batch(copies)
+        written = batch.written()
+        self._database.run(batch.write).addBoth(batch.done)
+        return written
 
     def forget(self, infoHash: bytes) -> Deferred[None]:
         """What is known of C{infoHash} is dropped."""
@@ -118,7 +121,6 @@ class _Batch:
         self._lock = Lock()
         self._states: dict[bytes, ResumeState] | None = states
         self._waiters: list[Deferred[None]] = []
-        self._outcome: Deferred[None] | None = None
 
     def add(self, states: dict[bytes, ResumeState]) -> bool:
         """Take C{states} too; C{False}: it is too late for that."""
@@ -128,28 +130,32 @@ class _Batch:
             self._states.update(states)
             return True
 
-    def submit(self, run: Callable[[Callable[[sqlite3.Connection], None]], Deferred[None]]) -> None:
-        """Have the database run L{_write}."""
-        self._outcome = run(self._write)
-
     def written(self) -> Deferred[None]:
-        """A new Deferred of the common outcome; cancelling it changes nothing for the others."""
-        assert self._outcome is not None
+        """A new Deferred of the outcome; cancelling it changes nothing for the others."""
         waiter: Deferred[None] = Deferred()
-
-        def tell(result: None) -> None:
-            waiter.callback(result)
-
-        self._outcome.addCallbacks(tell, waiter.errback)
+        self._waiters.append(waiter)
         return waiter
 
-    def _write(self, connection: sqlite3.Connection) -> None:
-        with self._lock:
-            states, self._states = self._states or {}, None
+    def write(self, connection: sqlite3.Connection) -> None:
+        """The transaction."""
         connection.executemany(
             f"INSERT OR REPLACE INTO resume (infoHash, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(infoHash, *_encode(state)) for infoHash, state in states.items()],
+            [(infoHash, *_encode(state)) for infoHash, state in self._seal().items()],
         )
+
+    def done(self, result: Failure | None) -> None:
+        """The transaction came to its end, perhaps without having begun."""
+        self._seal()
+        for waiter in self._waiters:
+            if isinstance(result, Failure):
+                waiter.errback(result)
+            else:
+                waiter.callback(None)
+
+    def _seal(self) -> dict[bytes, ResumeState]:
+        with self._lock:
+            states, self._states = self._states or {}, None
+            return states
 
 
 def _encode(state: ResumeState) -> tuple[bytes, bytes, int, float, int, int]:
