@@ -113,8 +113,8 @@ class IStorage(Interface):
 
     def allocated() -> Deferred[bitarray]:
         """
-        The pieces that might be here: none of their bytes lies beyond a file's end or in a hole.
-        What is not set need not be read to know that it would fail L{verifyPiece}.
+        The pieces that might be here.  What is not set need not be read to know that it would fail
+        L{verifyPiece}: some of it lies beyond a file's end, or all of it in holes and it is not all zeros.
         """
 
     def signature() -> Deferred[bytes]:
