@@ -54,12 +54,12 @@ class PieceBuffersTests(SynchronousTestCase):
         buffers = PieceBuffers(100)
         first = taken(buffers, 90)
         buffers.give(first)
-        taken(buffers, 20)
-        buffers2 = PieceBuffers(10)
-        large = taken(buffers2, 50)
-        buffers2.give(large)
-        self.assertIsNot(taken(buffers, 80), first)
-        self.assertIsNot(taken(buffers2, 50), large)
+        buffers.give(taken(buffers, 20))
+        self.assertIsNot(taken(buffers, 90), first)
+        small = PieceBuffers(10)
+        large = taken(small, 50)
+        small.give(large)
+        self.assertIsNot(taken(small, 50), large)
 
     def test_trim(self) -> None:
         """After trimming, buffers are new ones."""
@@ -99,14 +99,14 @@ class PieceBuffersTests(SynchronousTestCase):
     def test_onRoomOnlyWhenItFits(self) -> None:
         """Room for less than the least that was refused is none."""
         buffers = PieceBuffers(100)
-        small, rest = taken(buffers, 10), taken(buffers, 90)
+        small, middle, _ = taken(buffers, 10), taken(buffers, 40), taken(buffers, 50)
         heard: list[str] = []
         buffers.onRoom(lambda: heard.append("room"))
         self.assertIsNone(buffers.take(80))
         self.assertIsNone(buffers.take(50))
         buffers.give(small)
         self.assertEqual(heard, [])
-        buffers.give(rest)
+        buffers.give(middle)
         self.assertEqual(heard, ["room"])
 
     def test_takingInListener(self) -> None:

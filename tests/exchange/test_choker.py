@@ -141,6 +141,20 @@ class LeechingTests(SynchronousTestCase):
         self.assertLessEqual(before - {gone}, after)
         self.assertEqual(len(after), 4)
 
+    def test_luckIsNotMerit(self) -> None:
+        """Who was drawn a moment ago and sends a trickle takes the place of nobody that earned it."""
+        swarm = self.swarm()
+        swarm.add(*(candidate(n, down=1000.0) for n in "abc"))
+        swarm.add(candidate("first"))
+        swarm.round()
+        del swarm.peers["first"]
+        del swarm.unchoked["first"]
+        swarm.round(15.0)
+        swarm.add(candidate("lucky", down=1.0))
+        self.assertEqual(set(swarm.round(10.0)), set("abc") | {"lucky"})
+        swarm.add(candidate("next"))
+        self.assertEqual(set(swarm.round(6.0)), set("abc") | {"lucky"})
+
     def test_oneSlot(self) -> None:
         """A single slot goes to the best, if anybody sends; else by turns."""
         swarm = self.swarm(slots=1)

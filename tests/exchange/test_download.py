@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Hashable
+from functools import cached_property
 
 from bitarray import bitarray
 from bitarray.util import ones, zeros
@@ -38,7 +39,6 @@ class Scene:
     ) -> None:
         length = blocks * BLOCK_LENGTH
         self.layout = PieceLayout(pieces * length + tail, length)
-        self.content = random.Random(9).randbytes(self.layout.totalLength)
         self.buffers = PieceBuffers(budget)
         self.now = 1000.0
         self.download = Download(
@@ -50,6 +50,11 @@ class Scene:
             maxPipeline=maxPipeline,
             wanted=wanted,
         )
+
+    @cached_property
+    def content(self) -> bytes:
+        """What the pieces are made of."""
+        return random.Random(9).randbytes(self.layout.totalLength)
 
     def peer(self, key: Hashable, has: str | None = None, fast: bool = True, reqq: int = 250) -> PeerDownload:
         """A peer that does not choke us and has everything, or the pieces in C{has}."""
@@ -457,6 +462,19 @@ class ReceivingTests(SynchronousTestCase):
         self.assertEqual(scene.download.cancels(), [(other, block)])
         self.assertEqual(scene.download.cancels(), [])
 
+    def test_lateIsBounded(self) -> None:
+        """A peer that chokes and unchokes all the time makes us remember no more than so much."""
+        scene = Scene(pieces=500, blocks=64)
+        peer = scene.peer("a", fast=False, reqq=500)
+        for _ in range(20):
+            peer.target = 500
+            asked = scene.ask(peer)
+            scene.download.peerChoked(peer)
+            for index in {block.index for block in asked}:
+                scene.download.addHave(index)
+            scene.download.peerUnchoked(peer, scene.now)
+        self.assertEqual(len(peer.late), 2048)
+
     def test_fastChoke(self) -> None:
         """With BEP 6 a choke leaves requests standing until they are rejected."""
         scene = Scene()
@@ -496,6 +514,18 @@ class ReceivingTests(SynchronousTestCase):
         scene.download.peerChoked(peer)
         scene.download.peerUnchoked(peer, scene.now)
         self.assertEqual(len(scene.ask(peer)), 4)
+
+    def test_rejectedPieceBegunAnew(self) -> None:
+        """Nor is such a piece asked of it when it has to be begun anew."""
+        scene = Scene(pieces=1)
+        peer, other = scene.peer("a"), scene.peer("b")
+        for block in scene.ask(peer):
+            scene.download.rejected(peer, block, scene.now)
+        for block in scene.ask(other):
+            scene.lie(other, block)
+        self.assertEqual(scene.judge(0), {"b"})
+        self.assertEqual(scene.ask(peer), [])
+        self.assertEqual(len(scene.ask(scene.peer("c"))), 4)
 
     def test_rejectingAllowedFast(self) -> None:
         """A piece that is rejected though it was allowed is allowed no more."""
@@ -840,6 +870,44 @@ class EndgameTests(SynchronousTestCase):
         scene.ask(fast)
         self.assertEqual(scene.ask(slow), [])
 
+    def test_equalsShare(self) -> None:
+        """Of what a peer of equal speed owes, half is taken over."""
+        scene = Scene(pieces=1, blocks=16)
+        first, second = scene.peer("a"), scene.peer("b")
+        first.target = second.target = 16
+        owed = scene.ask(first)
+        scene.now += 1
+        for peer in (first, second):
+            peer.rate.add(10**6, scene.now)
+            peer.lastReceived = scene.now
+        self.assertEqual(scene.ask(second), owed[:7:-1])
+
+    def test_notForWhoSnubs(self) -> None:
+        """A peer that snubs us takes nothing over."""
+        scene = Scene(pieces=1)
+        slow, snubbing = scene.peer("a"), scene.peer("b")
+        scene.ask(slow)
+        snubbing.snubbed = True
+        scene.now += 30
+        self.assertEqual(scene.ask(snubbing), [])
+
+    def test_notAloneInHaste(self) -> None:
+        """A piece that one peer has for itself, to see who lies, is taken over only if that is very slow."""
+        scene = Scene(pieces=1, blocks=8)
+        for key, lies in (("a", False), ("b", True)):
+            peer = scene.peer(key)
+            for block in scene.ask(peer):
+                scene.send(peer, block, bytes(block.length) if lies else None)
+        self.assertEqual(scene.judge(0), frozenset())
+        alone, fast = scene.peer("alone"), scene.peer("fast")
+        alone.target = 8
+        scene.ask(alone)
+        fast.rate.add(10**7, scene.now)
+        scene.now += 1
+        self.assertEqual(scene.ask(fast), [])
+        scene.now += 5
+        self.assertNotEqual(scene.ask(fast), [])
+
     def test_littleWaste(self) -> None:
         """Peers of very different speed finish together, and little comes twice."""
         scene = Scene(pieces=60, blocks=8)
@@ -866,6 +934,28 @@ class EndgameTests(SynchronousTestCase):
                             owed[other].remove(block)
         self.assertLessEqual(rounds, 20)  # 480 blocks at 41 a round are 12, and a round trip or two
         self.assertLess(scene.download.wasted, 24 * BLOCK_LENGTH)
+
+
+class HungryTests(SynchronousTestCase):
+    """Who could do with more requests."""
+
+    def test_who(self) -> None:
+        """Those that serve us, have what we need, and owe little."""
+        scene = Scene()
+        free, busy, poor = scene.peer("free"), scene.peer("busy"), scene.peer("poor", "0000")
+        choking, allowing = scene.download.addPeer("choking", True), scene.download.addPeer("allowing", True)
+        for peer in (choking, allowing):
+            scene.download.peerHasAll(peer)
+        scene.download.allowFast(allowing, 1)
+        scene.ask(busy)
+        self.assertFalse(scene.download.interesting(poor))
+        self.assertEqual(set(scene.download.hungry()), {free, allowing})
+
+    def test_inTurns(self) -> None:
+        """None of them always comes first."""
+        scene = Scene()
+        peers = {scene.peer(n) for n in range(5)}
+        self.assertEqual({scene.download.hungry()[0] for _ in range(100)}, peers)
 
 
 class MemoryTests(SynchronousTestCase):
@@ -905,6 +995,19 @@ class MemoryTests(SynchronousTestCase):
         scene.download.removePeer(peer)
         self.assertEqual({b.index for b in scene.ask(other)}, {1})
         self.assertEqual(scene.download.wasted, BLOCK_LENGTH)
+
+    def test_dropsTheLeast(self) -> None:
+        """Of several such pieces the one with least in it goes."""
+        scene = Scene(pieces=3, budget=2 * 4 * BLOCK_LENGTH)
+        peer = scene.peer("a", "110")
+        peer.target = 8
+        blocks = scene.ask(peer)
+        for block in (blocks[0], blocks[1], blocks[4]):
+            scene.send(peer, block)
+        scene.download.removePeer(peer)
+        self.assertEqual({b.index for b in scene.ask(scene.peer("b", "001"))}, {2})
+        self.assertEqual(scene.download.wasted, BLOCK_LENGTH)
+        self.assertEqual({b.index for b in scene.ask(scene.peer("c", "110"))}, {0})
 
     def test_dropsForOtherSwarms(self) -> None:
         """It does so for another swarm too, at the next tick."""

@@ -84,6 +84,21 @@ class UploadQueueTests(SynchronousTestCase):
         self.assertEqual(sent, wanted)
         self.assertEqual(reads, (1 << 20) // AHEAD)
 
+    def test_oneAtATime(self) -> None:
+        """So does a peer that asks in order without asking ahead, once it has shown it."""
+        queue = UploadQueue(10)
+        run: Run | None = None
+        reads = 0
+        for number in range(64):
+            queue.add(LAYOUT.block(3, number))
+            if run is None or (block := queue.pop(run)) is None:
+                run = queue.nextRun(AHEAD, LAYOUT)
+                assert run is not None
+                block = queue.pop(run)
+                reads += 1
+            self.assertEqual(block, LAYOUT.block(3, number))
+        self.assertEqual(reads, 4)
+
     def test_oneInTheMiddle(self) -> None:
         """A lone block in the middle of a piece is read alone: nothing says that more will follow."""
         queue = UploadQueue(10)

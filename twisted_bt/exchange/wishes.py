@@ -59,7 +59,7 @@ class Wishes:
 
     def giveBack(self, index: int) -> None:
         """Piece C{index} is under way no more, and not here."""
-        if self.needed[index] and not self.fresh[index]:
+        if self.needed[index]:
             self.fresh[index] = 1
             self.freshCount += 1
 
