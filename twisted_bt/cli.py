@@ -1,7 +1,7 @@
 """
 C{twisted-bt}: the one-shot tool's front door.
 
-Exit status: 0, done; 1, it could not be done; 2, a bad command line; 130, interrupted.
+Exit status: 0, done; 1, it could not be done; 2, a bad command line; 130 or 143, interrupted or terminated.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from twisted_bt.control.version import VERSION
 from twisted_bt.errors import BitTorrentError, MetainfoError, StorageError
 from twisted_bt.interfaces import IClientReactor
 from twisted_bt.settings import Settings
+from twisted_bt.torrent.announcefields import seedUrl, trackerUrl
 from twisted_bt.torrent.create import creation
 
 T = TypeVar("T")
@@ -248,7 +249,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     metainfo = readMetainfo(Path(arguments.file))
-    meter = meterFor(printable(metainfo.name), metainfo.totalSize, sys.stderr, time.monotonic)
+    meter = meterFor(f"checking {printable(metainfo.name)}", metainfo.totalSize, sys.stderr, time.monotonic)
     pace = Pace(meter, metainfo.totalSize, time.monotonic)
     try:
         verdict = verifyContent(metainfo, arguments.directory, pace.show)
@@ -268,6 +269,14 @@ def _create(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output or Path(f"{arguments.path.resolve().name}.torrent")
     if output.exists() and not arguments.force:
         raise StorageError(f"{output}: exists already; --force overwrites it")
+    for url in arguments.tracker:  # before hours of hashing, not after
+        if trackerUrl(url.encode("utf-8", "replace")) != url:
+            raise MetainfoError(f"{url!r} is not the URL of a tracker")
+    for url in arguments.web_seed:
+        if seedUrl(url.encode("utf-8", "replace")) is None:
+            raise MetainfoError(f"{url!r} is not the URL of a web seed")
+    if not output.absolute().parent.is_dir():
+        raise StorageError(f"{output}: there is no such folder")
     steps = creation(
         arguments.path,
         pieceLength=arguments.piece_length,
@@ -284,7 +293,7 @@ def _create(arguments: argparse.Namespace) -> int:
         while True:
             done, total = next(steps)
             if meter is None or pace is None:
-                meter = meterFor(printable(output.name), total, sys.stderr, time.monotonic)
+                meter = meterFor(f"hashing {printable(arguments.path.name)}", total, sys.stderr, time.monotonic)
                 pace = Pace(meter, total, time.monotonic)
             pace.show(done)
     except StopIteration as end:
@@ -343,8 +352,8 @@ def _withReactor(work: Callable[[IClientReactor], Coroutine[Deferred[Any], Any, 
             errors.append(error)
         finally:
             cleaned.callback(None)
-        if interrupted:
-            raise SystemExit(_INTERRUPTED)
+        if interrupted:  # the status a shell gives to who was ended by a signal
+            raise SystemExit(128 + (getattr(reactor, "_exitSignal", None) or signal.SIGINT))
 
     try:
         react(guarded)

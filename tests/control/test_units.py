@@ -45,7 +45,9 @@ class FormatTests(SynchronousTestCase):
     def test_durations(self) -> None:
         """Seconds, minutes, hours and days, each as one writes them."""
         for seconds, text in [
-            (0, "0 s"),
+            (0, "0.0 s"),
+            (9.94, "9.9 s"),
+            (9.96, "10 s"),
             (59.4, "59 s"),
             (59.6, "1:00"),
             (200, "3:20"),

@@ -36,11 +36,9 @@ class LogObserver(SwarmObserver):
         self._trackers: dict[tuple[bytes, str], str] = {}
 
     def statusChanged(self, swarm: SwarmSession, status: SwarmStatus) -> None:
-        if status is SwarmStatus.FAILED:
-            _log.error("{name}: stopped: {reason}", name=swarm.name, reason=swarm.reason)
-        elif status is SwarmStatus.STOPPED:
+        if status is SwarmStatus.STOPPED:
             self._forget(swarm)
-        else:
+        elif status is not SwarmStatus.FAILED:  # of which the swarm itself says why
             _log.info("{name}: {status}", name=swarm.name, status=status.value)
 
     def completed(self, swarm: SwarmSession) -> None:
@@ -68,7 +66,7 @@ class LogObserver(SwarmObserver):
 
     def _isNews(self, swarm: SwarmSession, url: str, what: str) -> bool:
         key = (swarm.infoHash, url)
-        if self._trackers.get(key) == what:
+        if self._trackers.get(key) == what or swarm.status is SwarmStatus.STOPPED:
             return False
         self._trackers[key] = what
         return True
@@ -104,7 +102,12 @@ def progressLine(swarms: Iterable[SwarmSession]) -> str | None:
         parts.append(f"{formatRate(up)} up")
     if not parts:
         return None
-    return ", ".join([*parts, plural(sum(len(each.connectedPeers) for each in swarms), "peer")])
+    return ", ".join([*parts, plural(sum(map(peerCount, swarms)), "peer")])
+
+
+def peerCount(swarm: SwarmSession) -> int:
+    """How many peers the swarm talks to, those only being dialled left out."""
+    return sum(peer.established for peer in swarm.connectedPeers.values())
 
 
 def _names(swarms: list[SwarmSession]) -> str:

@@ -74,20 +74,22 @@ class Daemon(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Fires once everything has stopped and the state folder is free."""
+        wasRunning = bool(self.running)
         self._ticker.stop()
         for offered in self._offered:
             offered.stop()
         if self._job is not None:
             self._job.cancel()
-        return maybeDeferred(super().stopService).addBoth(self._stopped)
+        return maybeDeferred(super().stopService).addBoth(self._stopped, wasRunning)
 
-    def _stopped(self, result: object) -> None:
+    def _stopped(self, result: object, wasRunning: bool) -> None:
         self._unobserve()
         if self._lock is not None:
             self._lock.release()
         if isinstance(result, Failure):
             result.raiseException()
-        _log.info("stopped")
+        if wasRunning:
+            _log.info("stopped")
 
     async def _run(self) -> None:
         await self.client.whenRestored()
@@ -103,15 +105,17 @@ class Daemon(MultiService):
             await self._complete(given or remembered)
 
     async def _add(self, metainfo: Metainfo) -> SwarmSession:
-        swarm = await self.client.addTorrent(metainfo, self._config.downloadDir)
+        known = self.client.swarmSessions.get(metainfo.wireHash)
         _log.info(
-            "{name}: added, {size} in {files}, info-hash {infoHash}, folder {folder}",
-            name=swarm.name,
+            "{name}: {added}, {size} in {files}, info-hash {infoHash}, folder {folder}",
+            name=metainfo.name,
+            added="added" if known is None else "remembered",
             size=formatSize(metainfo.totalSize),
-            files=plural(len(metainfo.files), "file"),
-            infoHash=swarm.infoHash.hex(),
-            folder=swarm.dataDirPath,
+            files=plural(sum(not each.isPad for each in metainfo.files), "file"),
+            infoHash=metainfo.wireHash.hex(),
+            folder=self._config.downloadDir if known is None else known.dataDirPath,
         )
+        swarm = await self.client.addTorrent(metainfo, self._config.downloadDir)
         offered = OfferedPeers(self._reactor, swarm, self._config.peer)
         self._offered.append(offered)
         offered.start()

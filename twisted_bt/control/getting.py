@@ -11,6 +11,7 @@ from typing import TextIO
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
+from twisted_bt.control.console import peerCount
 from twisted_bt.control.describe import printable
 from twisted_bt.control.meter import Meter, meterFor
 from twisted_bt.control.offered import OfferedPeers
@@ -115,8 +116,8 @@ class Watch:
         swarm = self._swarm
         if swarm.status in (SwarmStatus.QUEUED, SwarmStatus.CHECKING):
             return
-        peers = sum(peer.established for peer in swarm.connectedPeers.values())
-        self._meter.show(swarm.metainfo.totalSize - swarm.progress.left, swarm.downloadRate, peers)
+        done = swarm.metainfo.totalSize - swarm.progress.left
+        self._meter.show(done, swarm.downloadRate, peerCount(swarm))
 
 
 class _Notes(SwarmObserver):

@@ -67,7 +67,7 @@ class BarMeter:
 
 
 class LineMeter:
-    """A line every L{LINE_INTERVAL} seconds, and one at the end."""
+    """A line every L{LINE_INTERVAL} seconds; nothing for what is over sooner."""
 
     def __init__(self, label: str, total: int, out: TextIO, seconds: Callable[[], float]) -> None:
         self._label = label
@@ -75,17 +75,16 @@ class LineMeter:
         self._out = out
         self._seconds = seconds
         self._next = seconds() + LINE_INTERVAL
-        self._complete = False
 
     def show(self, done: int, rate: float = 0.0, peers: int | None = None) -> None:
-        complete = done >= self._total
-        if self._complete or (self._seconds() < self._next and not complete):
+        if self._seconds() < self._next:
             return
-        self._complete = complete
         self._next = self._seconds() + LINE_INTERVAL
-        parts = [f"{percentage(done, self._total)} of {formatSize(self._total)}"]
-        if not complete:
-            parts += [formatRate(rate), f"ETA {remaining(self._total - done, rate)}"]
+        parts = [
+            f"{percentage(done, self._total)} of {formatSize(self._total)}",
+            formatRate(rate),
+            f"ETA {remaining(self._total - done, rate)}",
+        ]
         if peers is not None:
             parts.append(plural(peers, "peer"))
         self.note(f"{self._label}: {', '.join(parts)}")

@@ -17,6 +17,8 @@ from tempfile import TemporaryFile
 
 from twisted_bt.errors import SettingsError
 
+_ALL = ("", "::", "0.0.0.0")
+
 
 def checkFolder(path: Path, purpose: str, mode: int = 0o777) -> None:
     """
@@ -55,7 +57,7 @@ def checkPort(interfaces: Sequence[str], port: int) -> None:
 
 def listenMessage(interface: str, port: int, error: OSError) -> str:
     """One line that says why C{port} cannot be listened on."""
-    where = f"port {port}" + (f" of {interface}" if interface else "")
+    where = f"port {port}" + ("" if interface in _ALL else f" of {interface}")
     if error.errno == errno.EADDRINUSE:
         return f"cannot listen on {where}: another program uses it"
     return f"cannot listen on {where}: {error.strerror or error}"

@@ -7,4 +7,4 @@ from importlib.metadata import PackageNotFoundError, version
 try:
     VERSION = version("twisted_bt")
 except PackageNotFoundError:  # run from a checkout that is not installed
-    VERSION = "(not installed)"
+    VERSION = "unknown"
