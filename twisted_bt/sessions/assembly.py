@@ -27,6 +27,7 @@ from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.torrent.metainfo import Metainfo
 from twisted_bt.tracker.http import HttpTrackerClient
 from twisted_bt.tracker.udp import UdpTrackerClient
+from twisted_bt.transport.plainsocket import SharedReader
 
 
 class Assembly:
@@ -60,6 +61,7 @@ class Assembly:
         resume = ResumeStore(self._database)
         self._database.openNow()
         self.metafiles = Metafiles(stateDir / "torrents" if stateDir else None, disk)
+        reader = SharedReader()
         self.engine = Engine(
             reactor=reactor,
             settings=settings,
@@ -71,11 +73,12 @@ class Assembly:
             storages=plugins.storageFactory or FileStorageFactory(disk, self._pool, settings.preallocate),
             resume=resume,
             trackers=plugins.trackerClients or _trackerClients(reactor, settings, random),
-            dialer=Dialer(reactor, settings),
+            reader=reader,
+            dialer=Dialer(reactor, settings, reader),
             listenerPort=listenerPort,
             busy=busy,
             rememberPaused=self._rememberPaused,
-            wallClock=time.time,
+            wallClock=plugins.wallClock or time.time,
             announceKey=random.randrange(1 << 32),
         )
 

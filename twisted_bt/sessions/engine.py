@@ -31,6 +31,7 @@ from twisted_bt.storage.diskqueue import DiskThreads
 from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.metainfo import Metainfo
+from twisted_bt.transport.plainsocket import SharedReader
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.swarm import SwarmSession
@@ -59,6 +60,8 @@ class Plugins:
     """Made with the reactor, how many workers, and a budget in bytes; also stopped by the session."""
     trackerClients: Mapping[str, ITrackerClient] | None = None
     """By URL scheme; also closed by the client session."""
+    wallClock: Callable[[], float] | None = None
+    """Seconds since 1970, for what is kept between runs; left out: the system's."""
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Engine:
     storages: IStorageFactory
     resume: ResumeStore
     trackers: Mapping[str, ITrackerClient]
+    reader: SharedReader
     dialer: Dialer
     listenerPort: Callable[[], int | None]
     busy: Callable[[SwarmSession], None]
