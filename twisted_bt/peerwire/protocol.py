@@ -60,13 +60,17 @@ class PeerProtocol(Protocol):
         maxMessageLength: int,
         maxBlockLength: int,
         connected: Callable[[PeerProtocol], None] | None = None,
+        adopt: Callable[[object, Callable[[memoryview], object]], object] | None = None,
     ) -> None:
         """
         @param maxMessageLength: bytes of the longest message kept, blocks excepted.
         @param maxBlockLength: bytes of the longest block accepted in a C{piece} message.
         @param connected: told once the connection is made.
+        @param adopt: may give the transport a faster way to deliver what it reads, once messages
+            begin; does nothing for a transport it does not know.
         """
         self._made = connected
+        self._adopt = adopt
         self.decoder = WireDecoder(maxMessageLength, maxBlockLength)
         self.reason: SessionException | None = None
         self._reader = HandshakeReader()
@@ -102,6 +106,8 @@ class PeerProtocol(Protocol):
         """
         self._session = session
         cast(Any, self.transport).registerProducer(self, True)
+        if self._adopt is not None:
+            self._adopt(self.transport, self.dataReceived)
         rest, self._rest = self._rest, b""
         self.resumeReading("handshake")
         if rest:
@@ -140,14 +146,14 @@ class PeerProtocol(Protocol):
         if self._made is not None:
             self._made(self)
 
-    def dataReceived(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes | memoryview) -> None:
         """Hand up each message; the first broken rule ends the connection."""
         if self.reason is not None:
             return
         session = self._session
         try:
             if session is None:
-                self._handshakeReceived(data)
+                self._handshakeReceived(bytes(data))
                 return
             session.turnBegan(len(data))
             handlers = session.handlers

@@ -19,6 +19,7 @@ from twisted_bt.interfaces import IClientReactor
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.settings import Settings
 from twisted_bt.torrent.addresses import PeerAddr, peerAddr
+from twisted_bt.transport.plainsocket import SharedReader
 
 
 @implementer(IResolutionReceiver)
@@ -40,18 +41,21 @@ class _Addresses:
 class _Factory(Factory):
     noisy = False
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reader: SharedReader) -> None:
         self._settings = settings
+        self._reader = reader
 
     def buildProtocol(self, addr: IAddress | None) -> PeerProtocol:
-        return PeerProtocol(self._settings.maxMessageLength, self._settings.maxRequestLength)
+        settings = self._settings
+        return PeerProtocol(settings.maxMessageLength, settings.maxRequestLength, adopt=self._reader.adopt)
 
 
 class Dialer:
     """Makes connections from the first of C{settings.interfaces}, if there is just one."""
 
-    def __init__(self, reactor: IClientReactor, settings: Settings) -> None:
+    def __init__(self, reactor: IClientReactor, settings: Settings, reader: SharedReader) -> None:
         self._reactor = reactor
+        self._factory = _Factory(settings, reader)
         self._settings = settings
 
     async def resolve(self, host: str, port: int) -> PeerAddr:
@@ -85,7 +89,7 @@ class Dialer:
             timeout=self._settings.connectTimeout,
             bindAddress=self._bindAddress(addr),
         )
-        connecting: Deferred[Any] = endpoint.connect(_Factory(self._settings))
+        connecting: Deferred[Any] = endpoint.connect(self._factory)
 
         def failed(reason: Failure) -> Failure:
             reason.trap(Exception)

@@ -39,10 +39,13 @@ class PeerListener(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> PeerProtocol | None:
         """A connection, unless too many others have not yet said what they want."""
-        settings = self._finder.engine.settings
+        engine = self._finder.engine
+        settings = engine.settings
         if len(self._shaking) >= settings.maxIncomingHandshakes:
             return None
-        return PeerProtocol(settings.maxMessageLength, settings.maxRequestLength, self._connected)
+        return PeerProtocol(
+            settings.maxMessageLength, settings.maxRequestLength, self._connected, engine.reader.adopt
+        )
 
     def listen(self) -> list[IListeningPort]:
         """

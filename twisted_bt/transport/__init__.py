@@ -1,0 +1,1 @@
+"""HOW BYTES TRAVEL: what some transports can do beyond what all must."""
