@@ -31,7 +31,7 @@ def formatRate(rate: float) -> str:
 
 
 def formatDuration(seconds: float) -> str:
-    """C{"4.5 s"}, C{"45 s"}, C{"3:20"} (minutes), C{"2:05:09"}, C{"3 d 4 h"}; C{"unknown"} if it has no end."""
+    """C{"4.5 s"}, C{"45 s"}, C{"3:20"}, C{"2:05:09"}, C{"3 d 4 h"}; C{"unknown"}: it has no end."""
     if not isfinite(seconds):
         return "unknown"
     if seconds < 9.95:

@@ -1,0 +1,214 @@
+"""Tests for L{twisted_bt.control.daemon}."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.control.fakes import FakeSwarm
+from twisted_bt.control import daemon
+from twisted_bt.control.daemon import Daemon
+from twisted_bt.control.options import DaemonConfig, HostPort
+from twisted_bt.control.statelock import StateLock
+from twisted_bt.errors import MetainfoError, SessionStopped, SettingsError, StorageError
+from twisted_bt.settings import Settings
+from twisted_bt.torrent.create import createMetainfo
+
+
+class FakeClient(Service):
+    """A client session that opens L{FakeSwarm}s."""
+
+    def __init__(self, reactor: object, settings: Settings) -> None:
+        self.settings = settings
+        self.listenerPort = 1234
+        self.swarmSessions: dict[bytes, Any] = {}
+        self.added: list[tuple[Any, Path]] = []
+        self.restored: Deferred[None] = succeed(None)
+        self.observers: list[Any] = []
+        self.refusal: Exception | None = None
+
+    def observe(self, observer: Any) -> Any:
+        self.observers.append(observer)
+        return self.observers.clear
+
+    def whenRestored(self) -> Deferred[None]:
+        return self.restored
+
+    def addTorrent(self, source: Any, folder: Path) -> Deferred[Any]:
+        self.added.append((source, folder))
+        if self.refusal is not None:
+            return fail(self.refusal)
+        swarm = FakeSwarm(source.name, infoHash=source.wireHash)
+        return succeed(self.swarmSessions.setdefault(source.wireHash, swarm))
+
+
+class DaemonTests(SynchronousTestCase):
+    """The daemon, with a client session that only plays one."""
+
+    def setUp(self) -> None:
+        self.patch(daemon, "ClientSession", FakeClient)
+        self.clock = Clock()
+        self.finished: list[str] = []
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.torrents = []
+        for name in ("a", "b"):
+            (self.folder / name).write_bytes(name.encode())
+            self.torrents.append(createMetainfo(self.folder / name))
+
+    def made(self, urls: tuple[str, ...] = (), **options: Any) -> Daemon:
+        """A daemon, stopped again after the test."""
+        config = DaemonConfig(downloadDir=self.folder, stateDir=self.folder, **options)
+        reactor: Any = self.clock
+        self.daemon = Daemon(reactor, config, self.torrents, urls, self.finished.append)
+        self.client: Any = self.daemon.client
+        self.addCleanup(self.stopped)
+        return self.daemon
+
+    def stopped(self) -> None:
+        """Stop it; no timer is left then, and nobody observes."""
+        self.successResultOf(self.daemon.stopService())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.client.observers, [])
+
+    @property
+    def swarms(self) -> list[FakeSwarm]:
+        return list(self.client.swarmSessions.values())
+
+    def test_settings(self) -> None:
+        """The client session gets what the options say."""
+        self.made(maxPeers=7)
+        self.assertEqual((self.client.settings.maxPeers, self.client.settings.stateDir), (7, self.folder))
+
+    def test_torrents(self) -> None:
+        """Every torrent is added, to the download folder, once those of earlier runs are there."""
+        service = self.made()
+        self.client.restored = Deferred()
+        service.startService()
+        self.assertEqual(self.client.added, [])
+        self.client.restored.callback(None)
+        self.assertEqual(self.client.added, [(each, self.folder) for each in self.torrents])
+
+    def test_peers(self) -> None:
+        """Every peer is offered to every torrent given."""
+        self.made(peer=(HostPort("h", 1), HostPort("i", 2))).startService()
+        for swarm in self.swarms:
+            self.assertEqual([dial[:2] for dial in swarm.dials], [("h", 1), ("i", 2)])
+
+    def test_exitWhenComplete(self) -> None:
+        """Once the last of them is complete there is nothing more to do."""
+        self.made(exitWhenComplete=True).startService()
+        first, second = self.swarms
+        second.completion.callback(second)
+        self.assertEqual(self.finished, [])
+        first.completion.callback(first)
+        self.assertEqual(self.finished, [""])
+
+    def test_exitWithFailure(self) -> None:
+        """A torrent that fails does not end the others, but the outcome is its reason."""
+        self.made(exitWhenComplete=True).startService()
+        first, second = self.swarms
+        first.completion.errback(Failure(StorageError("the disk is full")))
+        self.assertEqual(self.finished, [])
+        second.completion.callback(second)
+        self.assertEqual(self.finished, ["the disk is full"])
+
+    def test_exitRemembered(self) -> None:
+        """Without torrents on the command line those of earlier runs are waited for."""
+        self.torrents = []
+        service = self.made(exitWhenComplete=True)
+        swarm = self.client.swarmSessions[b"x"] = FakeSwarm()
+        service.startService()
+        self.assertEqual(self.finished, [])
+        swarm.completion.callback(swarm)
+        self.assertEqual(self.finished, [""])
+
+    def test_goesOn(self) -> None:
+        """Without that option it seeds on."""
+        self.made().startService()
+        for swarm in self.swarms:
+            swarm.completion.callback(swarm)
+        self.assertEqual(self.finished, [])
+
+    def test_refused(self) -> None:
+        """A torrent that cannot be added ends the daemon with the reason."""
+        service = self.made()
+        self.client.refusal = StorageError("no room")
+        service.startService()
+        self.assertEqual(self.finished, ["no room"])
+
+    def test_stoppedMeanwhile(self) -> None:
+        """To be stopped in the middle is no error."""
+        service = self.made()
+        self.client.refusal = SessionStopped("the client is stopped")
+        service.startService()
+        self.assertEqual(self.finished, [])
+
+    def test_bug(self) -> None:
+        """An error of our own is logged in full and ends the daemon."""
+        service = self.made()
+        self.client.refusal = ZeroDivisionError("oops")
+        service.startService()
+        self.assertEqual(self.finished, ["internal error: oops"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_url(self) -> None:
+        """A URL is fetched, checked, and added after the files."""
+        fetched: list[str] = []
+        content = self.torrents.pop().encode()
+
+        def fetch(clock: object, agent: object, url: str) -> Deferred[bytes]:
+            fetched.append(url)
+            return succeed(content)
+
+        self.patch(daemon, "fetchTorrent", fetch)
+        self.patch(daemon, "webAgent", lambda reactor: None)
+        self.made(urls=("http://host/b.torrent",)).startService()
+        self.assertEqual(fetched, ["http://host/b.torrent"])
+        self.assertEqual([source.name for source, _ in self.client.added], ["a", "b"])
+
+    def test_badURL(self) -> None:
+        """What a URL gives that is no torrent ends the daemon, naming the URL."""
+        self.patch(daemon, "fetchTorrent", lambda *args: succeed(b"<html>"))
+        self.patch(daemon, "webAgent", lambda reactor: None)
+        self.made(urls=("http://host/b",)).startService()
+        (reason,) = self.finished
+        self.assertTrue(reason.startswith("http://host/b: not a torrent file"), reason)
+
+    def test_stopWhileFetching(self) -> None:
+        """To stop cancels what is being fetched."""
+        fetching: Deferred[bytes] = Deferred()
+        self.patch(daemon, "fetchTorrent", lambda *args: fetching)
+        self.patch(daemon, "webAgent", lambda reactor: None)
+        service = self.made(urls=("http://host/b",))
+        service.startService()
+        self.successResultOf(service.stopService())
+        self.assertTrue(fetching.called)
+        self.assertEqual(self.finished, [])
+
+    def test_lock(self) -> None:
+        """The state folder is held until everything has stopped."""
+        config = DaemonConfig(downloadDir=self.folder, stateDir=self.folder)
+        lock = StateLock(self.folder)
+        lock.acquire()
+        reactor: Any = self.clock
+        service = Daemon(reactor, config, [], [], self.finished.append, lock)
+        service.startService()
+        other = StateLock(self.folder)
+        self.assertRaises(SettingsError, other.acquire)
+        self.successResultOf(service.stopService())
+        other.acquire()
+        other.release()
+
+    def test_metainfoErrorOfFile(self) -> None:
+        """What the session refuses as no torrent is a reason like others."""
+        service = self.made()
+        self.client.refusal = MetainfoError("is another torrent than it was")
+        service.startService()
+        self.assertEqual(self.finished, ["is another torrent than it was"])
