@@ -202,7 +202,7 @@ class PipelineTests(SynchronousTestCase):
 
     def test_threeSecondsOfTheRate(self) -> None:
         """Once the rate grows no more, three seconds of it are kept asked for."""
-        scene = Scene(pieces=100, blocks=64)
+        scene = Scene(pieces=8, blocks=64)
         peer = scene.peer("a")
         owed: list[Block] = []
         for _ in range(30):
