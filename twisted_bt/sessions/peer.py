@@ -106,6 +106,11 @@ class PeerSession:
         return SessionState(self.download.have, self.wire)
 
     @property
+    def closing(self) -> bool:
+        """Whether the connection is ending, or gone."""
+        return self._protocol is not None and self._protocol.reason is not None
+
+    @property
     def isSeed(self) -> bool:
         """Whether the peer has every piece, or says that it downloads no more (BEP 21)."""
         return self.uploadOnly or self.download.seed or self.download.have.all()

@@ -1,0 +1,81 @@
+"""
+Which sockets of a host have which numbers.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection
+from typing import Any
+
+from twisted.internet.error import CannotListenError
+
+#: Numbers given to who does not care.
+_FIRST, _LAST = 49152, 65535
+
+#: Bound to these, a socket gets what comes to any address: of IPv4, or of both kinds.
+_ANY_IPV4 = ("", "0.0.0.0")
+_ANY = "::"
+
+
+class PortTable:
+    """
+    One for TCP and one for UDP.
+
+    @param addresses: those of the host.
+    """
+
+    def __init__(self, addresses: Collection[str]) -> None:
+        self._addresses = addresses
+        self._bound: dict[int, dict[str, Any]] = {}
+        self._last = _LAST
+
+    def __len__(self) -> int:
+        return sum(map(len, self._bound.values()))
+
+    def ephemeral(self) -> int:
+        """A number that nobody has, and that was not given out lately."""
+        for _ in range(_FIRST, _LAST + 1):
+            self._last = _FIRST if self._last >= _LAST else self._last + 1
+            if self._last not in self._bound:
+                return self._last
+        raise CannotListenError("", 0, OSError(errno.EADDRINUSE, "no port is free"))
+
+    def check(self, interface: str, number: int) -> None:
+        """
+        May a socket be bound there?
+
+        @raise CannotListenError: the address is taken, or not one of this host.
+        """
+        if interface not in (*_ANY_IPV4, _ANY) and interface not in self._addresses:
+            raise CannotListenError(interface, number, OSError(errno.EADDRNOTAVAIL, "not an address here"))
+        for other in self._bound.get(number, {}):
+            if _overlap(interface, other):
+                raise CannotListenError(interface, number, OSError(errno.EADDRINUSE, "address in use"))
+
+    def bind(self, interface: str, number: int, socket: Any) -> None:
+        """C{socket} gets what comes there.  @raise CannotListenError: as L{check} says."""
+        self.check(interface, number)
+        self._bound.setdefault(number, {})[interface] = socket
+
+    def free(self, socket: Any) -> None:
+        """C{socket} gets nothing more."""
+        for number, bound in list(self._bound.items()):
+            for interface, other in list(bound.items()):
+                if other is socket:
+                    del bound[interface]
+            if not bound:
+                del self._bound[number]
+
+    def find(self, address: str, number: int) -> Any:
+        """The socket that gets what comes to C{address} and C{number}; C{None}: there is none."""
+        bound = self._bound.get(number, {})
+        ways = (address, _ANY) if ":" in address else (address, *_ANY_IPV4, _ANY)
+        return next((bound[way] for way in ways if way in bound), None)
+
+
+def _overlap(one: str, other: str) -> bool:
+    if one == other or _ANY in (one, other):
+        return True
+    one, other = ("" if each in _ANY_IPV4 else each for each in (one, other))
+    return one == other or (not one and ":" not in other) or (not other and ":" not in one)
