@@ -7,7 +7,7 @@ import socket
 import sys
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import IService, IServiceMaker
 from twisted.plugin import getPlugins
@@ -246,7 +246,7 @@ class CannotStartTests(SynchronousTestCase):
         folder = Path(self.mktemp()).absolute()
         options = Options()
         options.parseOptions(["--state-dir", str(folder / "state"), "--download-dir", str(folder)])
-        self.service: Any = makeService(options)
+        self.service = cast(Any, makeService(options))
         self.addCleanup(self.service.stopService)
         self.door: dict[str, str] = {"pidfile": str(folder / "pid")}
         self.service.door = self.door
