@@ -235,7 +235,7 @@ class LedgerTests(SynchronousTestCase):
                 walk.step()
                 walk.check()
             exposed += len(walk.exposed)
-        self.assertGreater(exposed, 10)
+        self.assertGreater(exposed, 5)  # or the walks do not go where they should
 
     def test_nothingLeaks(self) -> None:
         """When all peers are gone nobody owes anything, and a tick drops what nobody can continue."""
