@@ -33,6 +33,15 @@ class LayoutTests(SynchronousTestCase):
         self.assertEqual(list(layout.blocks(1)), [Block(1, 0, 16384), Block(1, 16384, 16384)])
         self.assertEqual(list(layout.blocks(2)), [Block(2, 0, 1)])
 
+    def test_afterFull(self) -> None:
+        """After the last block of a full piece there is none, not even an empty one."""
+        with self.assertRaises(IndexError):
+            PieceLayout(2 * 32768, 32768).block(1, 2)
+
+    def test_shortBits(self) -> None:
+        """A set of pieces that says nothing of the last counts those it names."""
+        self.assertEqual(PieceLayout(2 * 32768 + 1, 32768).bytesIn(bitarray("01")), 32768)
+
     def test_noLength(self) -> None:
         """Lengths that are not positive have no layout."""
         for total, length in ((0, 1), (1, 0), (-1, 1), (1, -1)):
