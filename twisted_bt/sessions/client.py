@@ -92,7 +92,7 @@ class ClientSession(MultiService):
         self._locks: dict[bytes, DeferredLock] = {}
         self._waiting: list[Deferred[None]] = []
         self._restored: list[Deferred[None]] | None = []
-        self._busy: set[SwarmSession] = set()
+        self._busy: dict[SwarmSession, None] = {}
         self._ticking: IDelayedCall | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -407,7 +407,7 @@ class ClientSession(MultiService):
             self.swarmSessions.pop(infoHash, None)
 
     def _beBusy(self, swarm: SwarmSession) -> None:
-        self._busy.add(swarm)
+        self._busy[swarm] = None
         if self._ticking is None:
             self._ticking = self._reactor.callLater(1.0, self._tick)
 
@@ -417,7 +417,7 @@ class ClientSession(MultiService):
         for swarm in list(self._busy):
             try:
                 if not swarm.tick(now):
-                    self._busy.discard(swarm)
+                    self._busy.pop(swarm, None)
             except Exception:
                 self._log.failure("the tick of {swarm} failed", swarm=swarm)
         if self._busy and self._ticking is None:

@@ -34,7 +34,7 @@ class PeerListener(ServerFactory):
 
     def __init__(self, finder: ISwarmFinder) -> None:
         self._finder = finder
-        self._tasks: set[Deferred[None]] = set()
+        self._tasks: dict[Deferred[None], None] = {}
         self._shaking: set[PeerProtocol] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> PeerProtocol | None:
@@ -86,8 +86,8 @@ class PeerListener(ServerFactory):
         except ValueError:
             addr = peerAddr("0.0.0.0", 1)
         task = Deferred.fromCoroutine(acceptPeerSession(self._finder, protocol, addr))
-        self._tasks.add(task)
-        task.addErrback(self._ended).addBoth(lambda _: self._tasks.discard(task))
+        self._tasks[task] = None
+        task.addErrback(self._ended).addBoth(lambda _: self._tasks.pop(task, None))
 
     def _ended(self, reason: Failure) -> None:
         if not reason.check(BitTorrentError, CancelledError):

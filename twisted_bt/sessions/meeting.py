@@ -46,7 +46,7 @@ class Meeting:
         self._swarm = swarm
         self._engine = swarm.engine
         self.known = PeerList(swarm.engine.random)
-        self._tasks: set[Deferred[None]] = set()
+        self._tasks: dict[Deferred[None], None] = {}
         self._byPeerId: dict[bytes, PeerSession] = {}
         self._emptied: list[Deferred[None]] = []
 
@@ -95,7 +95,7 @@ class Meeting:
                 established.callback(session)
 
         def ended(reason: Failure) -> None:
-            self._tasks.discard(task)
+            self._tasks.pop(task, None)
             self.known.ended(addr, self._now(), useful=met)
             if established is not None and not established.called:
                 error = reason.value
@@ -107,7 +107,7 @@ class Meeting:
             self.dialMore()
 
         task = Deferred.fromCoroutine(initiatePeerSession(self._swarm, addr, done))
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.addErrback(ended)
 
     def connectPeer(self, host: str, port: int) -> Deferred[PeerSession]:

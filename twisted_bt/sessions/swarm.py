@@ -109,7 +109,7 @@ class SwarmSession:
         self.announcing = Announcing(self)
         self._presumed = seeding
         self._active = False
-        self._flushing: set[PeerSession] = set()
+        self._flushing: dict[PeerSession, None] = {}  # in order, so that runs can be repeated
         self._opening: Deferred[None] | None = None
         self._checked: list[Deferred[SwarmSession]] = []
         self._completed: list[Deferred[SwarmSession]] = []
@@ -444,9 +444,8 @@ class SwarmSession:
 
     def punish(self, liars: Iterable[Hashable], index: int) -> None:
         """These addresses sent wrong data for piece C{index}: talk to them no more."""
-        for addr in liars:
-            if isinstance(addr, PeerAddr):
-                self.meeting.ban(addr, f"sent wrong data for piece {index}")
+        for addr in sorted(each for each in liars if isinstance(each, PeerAddr)):
+            self.meeting.ban(addr, f"sent wrong data for piece {index}")
 
     # -- peers, by way of Meeting
 
@@ -478,7 +477,7 @@ class SwarmSession:
 
     def peerLost(self, session: PeerSession, reason: SessionException) -> None:
         """C{session}'s connection is gone."""
-        self._flushing.discard(session)
+        self._flushing.pop(session, None)
         self.choking.peerLost(session, self.engine.reactor.seconds())
         self.observers.tell("peerDisconnected", self, session, reason)
 
@@ -501,10 +500,10 @@ class SwarmSession:
         """Send what C{session} has pending in the next turn of the reactor, with all others'."""
         if not self._flushing:
             self.engine.reactor.callLater(0, self._flush)
-        self._flushing.add(session)
+        self._flushing[session] = None
 
     def _flush(self) -> None:
-        flushing, self._flushing = self._flushing, set()
+        flushing, self._flushing = self._flushing, {}
         for session in flushing:
             if session.established:
                 session.flush()
