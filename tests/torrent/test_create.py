@@ -8,6 +8,7 @@ from hashlib import sha1
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,7 +25,9 @@ class CreateTests(SynchronousTestCase):
     """L{createMetainfo} and L{creation}."""
 
     def setUp(self) -> None:
-        self.root = Path(self.mktemp()) / "content"
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name) / "content"
         random = Random(3)
         for name, length in (
             ("b/empty", 0),
