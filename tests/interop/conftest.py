@@ -19,6 +19,7 @@ from tests.interop.aria2 import Aria2Peer
 from tests.interop.libtorrent_peer import LibtorrentPeer
 from tests.interop.namespace import Namespace
 from tests.interop.onreactor import asyncYieldFixture
+from tests.interop.ours import OurPeer
 from tests.interop.processes import Reactor
 from tests.interop.tracker import OpentrackerProcess
 from tests.interop.transmission import TransmissionPeer
@@ -88,6 +89,12 @@ def aria2(start: Callable[[Any], Start]) -> Start:
 def opentracker(start: Callable[[Any], Start]) -> Start:
     """Starts an L{OpentrackerProcess}."""
     return start(OpentrackerProcess)
+
+
+@pytest.fixture
+def ours(start: Callable[[Any], Start]) -> Start:
+    """Starts an L{OurPeer}."""
+    return start(OurPeer)
 
 
 @pytest.fixture
