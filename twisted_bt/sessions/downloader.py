@@ -172,6 +172,8 @@ class Downloader:
 
     def tick(self, now: float) -> None:
         """Once a second: who owes us for too long, whom to ask instead."""
+        if self._disk.congested:
+            return  # nobody can answer while we do not read
         for peer in self.download.tick(now):
             session = self._peers.get(peer)
             if session is not None:
@@ -200,6 +202,8 @@ class Downloader:
                 session.send(Cancel(block.index, block.begin, block.length))
 
     def _pressure(self, congested: bool) -> None:
+        if not congested:
+            self.download.excuse(self._clock.seconds())
         for peer, session in self._peers.items():
             if not congested or peer.outstanding:
                 session.pauseReading(congested)
