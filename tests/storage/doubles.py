@@ -64,6 +64,10 @@ class FaultyCalls(FileCalls):
         self._enter("read")
         return super().read(fd, buffer[: self.most], offset)
 
+    def readNew(self, fd: int, length: int, offset: int) -> bytes:
+        self._enter("read")
+        return super().readNew(fd, min(length, self.most), offset)
+
     def allocate(self, fd: int, size: int) -> None:
         self._enter("allocate")
         super().allocate(fd, size)

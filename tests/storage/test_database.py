@@ -183,6 +183,16 @@ class FileDatabaseTests(RunMixin, DatabaseTestCase):
         self.successResultOf(database.close())
         self.assertEqual(other.look(get), [])
 
+    def test_workerGone(self) -> None:
+        """If its worker was ended before it, the file is closed nevertheless."""
+        before = openFiles()
+        worker = ImmediateDisk()
+        database = StateDatabase(self.path, worker)
+        database.openNow()
+        worker.stop()
+        self.assertIsNone(self.successResultOf(database.close()))
+        self.assertEqual(openFiles(), before)
+
     def test_threads(self) -> None:
         """Jobs run on the worker's thread, looks on the caller's; closing ends the thread."""
         reactor = ThreadReactor()

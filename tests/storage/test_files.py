@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -204,6 +205,7 @@ class LayoutTests(FileStorageTestCase):
         storage = self.fill(sample)
         self.assertEqual(self.path(sample, 0).read_bytes(), sample.fileContent(0))
         self.assertIs(self.successResultOf(storage.verifyPiece(1)), True)
+        self.assertEqual(self.successResultOf(storage.read(0, 5, 5000)), sample.content[5:5005])
 
     def test_mismatch(self) -> None:
         """Files and pieces of different total lengths are refused."""
@@ -280,6 +282,22 @@ class TroubleTests(FileStorageTestCase):
         self.calls.room = None
         self.successResultOf(storage.writePiece(4, sample.piece(4)))
         self.assertIs(self.successResultOf(storage.verifyPiece(4)), True)
+
+    def test_limit(self) -> None:
+        """A file that the system does not let grow is told; what was written before is there."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        sample = Sample([64 * PIECE], PIECE)
+        storage = self.storage(sample)
+        self.successResultOf(storage.writePiece(0, sample.piece(0)))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (32 * PIECE + 5, hard))
+        try:
+            half, beyond = (storage.writePiece(index, sample.piece(index)) for index in (32, 50))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        self.fails(half, "file-0", "limit")
+        self.fails(beyond, "file-0", "limit")
+        self.assertIs(self.successResultOf(storage.verifyPiece(0)), True)
+        self.assertIs(self.successResultOf(storage.verifyPiece(32)), False)
 
     def test_reasons(self) -> None:
         """Each usual refusal has its sentence, with the path."""
@@ -418,6 +436,39 @@ class FlushTests(FileStorageTestCase):
         def meanwhile(fd: int) -> None:
             self.calls.sync = sync  # type: ignore[method-assign]
             sync(fd)
+            self.successResultOf(storage.writePiece(1, sample.piece(1)))
+
+        self.calls.sync = meanwhile  # type: ignore[method-assign]
+        self.successResultOf(storage.flush())
+        self.assertEqual(self.synced(storage), 1)
+
+    def test_flushedMeanwhile(self) -> None:
+        """What is flushed while a write is under way is dirty nevertheless, once that is done."""
+        sample = Sample([2 * PIECE], PIECE)
+        storage = self.storage(sample)
+        self.successResultOf(storage.writePiece(0, sample.piece(0)))
+        write = self.calls.write
+
+        def meanwhile(fd: int, buffers: list[memoryview], offset: int) -> int:
+            self.calls.write = write  # type: ignore[method-assign]
+            self.successResultOf(storage.flush())
+            return write(fd, buffers, offset)
+
+        self.calls.write = meanwhile  # type: ignore[method-assign]
+        self.successResultOf(storage.writePiece(1, sample.piece(1)))
+        self.assertEqual(self.synced(storage), 1)
+
+    def test_twoFlushes(self) -> None:
+        """A flush that outlasts another, and a write, leaves that write for the next."""
+        sample = Sample([2 * PIECE], PIECE)
+        storage = self.storage(sample)
+        self.successResultOf(storage.writePiece(0, sample.piece(0)))
+        sync = self.calls.sync
+
+        def meanwhile(fd: int) -> None:
+            self.calls.sync = sync  # type: ignore[method-assign]
+            sync(fd)
+            self.successResultOf(storage.flush())
             self.successResultOf(storage.writePiece(1, sample.piece(1)))
 
         self.calls.sync = meanwhile  # type: ignore[method-assign]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import unittest
+from random import Random
 from typing import Any, TypeVar
-from unittest import TestResult
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -72,6 +73,27 @@ class ThreadedFileStorageTests(FileStorageTests):
         """See L{StorageContract}."""
         return super().failure(self.reactor.wait(deferred), *kinds)
 
+    def test_allAtOnce(self) -> None:
+        """Pieces, reads and flushes under way at once, over few open files, do not harm one another."""
+        sample = Sample([1000, 0, 70_000, 3, 90_000, 1, 50_001] * 3, 5000)
+        count = sample.layout.pieceCount
+        storage = self.makeStorage(sample)
+        order = list(range(count))
+        Random(1).shuffle(order)
+        waiting: list[Deferred[Any]] = []
+        for index in order:
+            waiting.append(storage.writePiece(index, sample.piece(index)))
+            if index % 20 == 0:
+                waiting += [storage.flush(), storage.signature(), storage.allocated()]
+        for each in waiting:
+            self.result(each)
+        reads = [storage.read(index, 0, sample.layout.pieceSize(index)) for index in order]
+        good = [storage.verifyPiece(index) for index in order]
+        closed = storage.close()
+        self.assertEqual([self.result(each) for each in reads], [sample.piece(index) for index in order])
+        self.assertEqual([self.result(each) for each in good], [True] * count)
+        self.assertIsNone(self.result(closed))
+
 
 class BrokenStorageTests(SynchronousTestCase):
     """The contract tests themselves."""
@@ -84,6 +106,6 @@ class BrokenStorageTests(SynchronousTestCase):
                 return MemoryStorage(sample.layout, lambda index, data: True)
 
         for method in ("test_corrupt", "test_corruptChangesNothing"):
-            result = TestResult()
+            result = unittest.TestResult()
             Careless(method).run(result)
             self.assertEqual((result.testsRun, result.wasSuccessful()), (1, False))

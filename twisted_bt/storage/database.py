@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from twisted_bt.errors import SessionStopped, StorageError
 from twisted_bt.interfaces import IDiskQueue
@@ -121,10 +122,14 @@ class StateDatabase:
             self._stopped = True
             if self._reader is not None:
                 self._reader.close()
-            self._worker.submit(self._close).addErrback(
-                lambda reason: _log.failure("closing the state database failed", reason)
-            )
+            self._worker.submit(self._close).addErrback(self._closeHere)
         return self._worker.stop()
+
+    def _closeHere(self, reason: Failure) -> None:
+        if reason.check(SessionStopped):  # somebody ended our worker before us
+            self._close()
+        else:
+            _log.failure("closing the state database failed", reason)
 
     # -- on the worker
 

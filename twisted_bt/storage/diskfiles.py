@@ -8,7 +8,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, RLock
 
 from bitarray import bitarray
 
@@ -63,10 +63,12 @@ class DiskFiles:
         self._calls = calls if calls is not None else FileCalls()
         self._lock = Lock()
         self._prepareLock = Lock()
+        self._flushLock = RLock()
         self._prepared = False
         self._seen: set[int] = set()  # files that were there
         self._arranged: set[int] = set()  # files made ready for writing
-        self._dirty: dict[int, int] = {}  # file number -> how many writes since it was clean
+        self._writes = 0  # how many there were, to all files
+        self._dirty: dict[int, int] = {}  # file number -> the last write to it that was not flushed
         self._lost: StorageError | None = None
 
     # -- pieces
@@ -87,9 +89,11 @@ class DiskFiles:
             if self._map.files[extent.file].isPad:
                 continue
             with self._open(extent.file, write=True) as fd:
-                with self._lock:
-                    self._dirty[extent.file] = self._dirty.get(extent.file, 0) + 1
                 writeAll(self._calls, fd, part, extent.offset)
+            # Not before: a flush in between would take the file for clean.
+            with self._lock:
+                self._writes += 1
+                self._dirty[extent.file] = self._writes
 
     def read(self, index: int, begin: int, length: int) -> bytes:
         """
@@ -99,12 +103,18 @@ class DiskFiles:
         """
         if begin < 0 or length < 0 or begin + length > self._layout.pieceSize(index):
             raise ValueError(f"no {length} bytes at {begin} in piece {index}")
-        data = bytearray(length)
-        missing = self._fill(memoryview(data), self._layout.pieceOffset(index) + begin)
+        offset = self._layout.pieceOffset(index) + begin
+        extents = self._map.extents(offset, length)
+        if len(extents) == 1 and not self._map.files[extents[0].file].isPad:
+            with self._open(extents[0].file, write=False) as fd:
+                data = self._calls.readNew(fd, length, extents[0].offset)  # spares zeroing and copying
+            if len(data) == length:
+                return data
+        buffer = bytearray(length)
+        missing = self._fill(memoryview(buffer), offset)
         if missing is not None:
-            name = self._folder.name(self._map.files[missing].path)
-            raise StorageError(f"{name} is gone, or shorter than it was")
-        return bytes(data)
+            raise StorageError(f"{self._name(missing)} is gone, or shorter than it was")
+        return bytes(buffer)
 
     def verify(self, index: int) -> bool:
         """
@@ -219,21 +229,25 @@ class DiskFiles:
         @raise StorageError: the disk said no.  Then what was written since the last L{flush} may be
             lost, and the system would not say so a second time; so each later call fails too.
         """
-        if self._lost is not None:
-            raise self._lost
+        # One at a time: the system tells of lost data only once, and both have to hear it.
+        with self._flushLock:
+            if self._lost is not None:
+                raise self._lost
+            self._flush()
+
+    def _flush(self) -> None:
         with self._lock:
             dirty = dict(self._dirty)
-        for number, writes in dirty.items():
+        for number, write in dirty.items():
             try:
                 with self._open(number, write=True) as fd:
                     self._calls.sync(fd)
             except (OSError, StorageError) as error:
-                name = self._folder.name(self._map.files[number].path)
-                why = error if isinstance(error, StorageError) else explained(error, name)
+                why = error if isinstance(error, StorageError) else explained(error, self._name(number))
                 self._lost = StorageError(f"{why}; what was written last may be lost")
                 raise self._lost from error
             with self._lock:
-                if self._dirty[number] == writes:  # else somebody wrote meanwhile
+                if self._dirty.get(number) == write:  # else somebody wrote, or flushed, meanwhile
                     del self._dirty[number]
         self._folder.sync()
 
@@ -251,7 +265,6 @@ class DiskFiles:
         @raise _Missing: it is not there.
         """
         span = self._map.files[number]
-        name = self._folder.name(span.path)
 
         def opener(forWriting: bool) -> int:
             create = forWriting and number not in self._seen
@@ -271,10 +284,13 @@ class DiskFiles:
                 yield fd
         except (FileNotFoundError, NotADirectoryError) as error:
             if write and isinstance(error, NotADirectoryError):
-                raise explained(error, name) from error
-            raise _Missing(f"{name} is gone") from error
+                raise explained(error, self._name(number)) from error
+            raise _Missing(f"{self._name(number)} is gone") from error
         except (OSError, ValueError) as error:
-            raise explained(error, name) from error
+            raise explained(error, self._name(number)) from error
+
+    def _name(self, number: int) -> str:
+        return self._folder.name(self._map.files[number].path)
 
     def _arrange(self, number: int, span: FileSpan, fd: int) -> None:
         """Before the first write: not too long, runnable if it is to be, with room if that is wanted."""
