@@ -4,6 +4,7 @@ Progress for somebody who watches: a bar on a terminal, else a plain line now an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
@@ -15,6 +16,8 @@ tqdm.monitor_interval = 0  # else it starts a thread that outlives its bar
 
 #: Seconds between two plain lines, where nobody is supposed to watch closely.
 LINE_INTERVAL = 10.0
+#: Columns of a terminal that does not say.
+USUAL_WIDTH = 80
 
 
 class Meter(Protocol):
@@ -43,7 +46,9 @@ class BarMeter:
             unit_scale=True,
             unit_divisor=1024,
             file=out,
-            dynamic_ncols=True,
+            # A terminal may not know its size; tqdm would show nothing then.
+            dynamic_ncols=_knowsWidth(out),
+            ncols=None if _knowsWidth(out) else USUAL_WIDTH,
             mininterval=0,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}",
         )
@@ -64,6 +69,13 @@ class BarMeter:
 
     def close(self) -> None:
         self._bar.close()
+
+
+def _knowsWidth(out: TextIO) -> bool:
+    try:
+        return os.get_terminal_size(out.fileno()).columns > 0
+    except (OSError, ValueError):
+        return False
 
 
 class LineMeter:
