@@ -21,10 +21,11 @@ from twisted_bt.errors import (
 )
 from twisted_bt.sessions.client import ClientSession
 from twisted_bt.sessions.engine import Plugins
+from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.observers import SwarmObserver
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.sessions.service import ClientService, withRunning
-from twisted_bt.sessions.swarm import SwarmSession, SwarmStatus
+from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.sessions.torrentmap import (
     Active,
     Registered,

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from twisted_bt.interfaces import ISwarmObserver
-from twisted_bt.sessions.swarm import SwarmStatus
+from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.torrent.progress import Progress
 
 

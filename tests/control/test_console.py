@@ -15,7 +15,7 @@ from twisted_bt.control import console
 from twisted_bt.control.console import BUSY_INTERVAL, UPLOADING_INTERVAL, LogObserver, ProgressTicker
 from twisted_bt.control.console import progressLine as typedProgressLine
 from twisted_bt.interfaces import ISwarmObserver
-from twisted_bt.sessions.swarm import SwarmStatus
+from twisted_bt.sessions.life import SwarmStatus
 
 progressLine: Any = typedProgressLine
 

@@ -13,7 +13,8 @@ from twisted.logger import Logger
 
 from twisted_bt.control.units import formatRate, formatSize, percentage, plural, remaining
 from twisted_bt.sessions.observers import SwarmObserver
-from twisted_bt.sessions.swarm import SwarmSession, SwarmStatus
+from twisted_bt.sessions.life import SwarmStatus
+from twisted_bt.sessions.swarm import SwarmSession
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.client import ClientSession

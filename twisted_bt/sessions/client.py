@@ -30,11 +30,12 @@ from twisted_bt.errors import (
 from twisted_bt.interfaces import IClientReactor, ISwarmObserver, Random
 from twisted_bt.sessions.assembly import Assembly
 from twisted_bt.sessions.engine import Engine, Plugins
+from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.listening import PeerListener
 from twisted_bt.sessions.metafiles import TorrentSource
 from twisted_bt.sessions.observers import Observers
 from twisted_bt.sessions.service import ClientService, withRunning
-from twisted_bt.sessions.swarm import SwarmSession, SwarmStatus
+from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.sessions.torrentmap import (
     Active,
     Registered,

@@ -13,8 +13,9 @@ from zope.interface import implementer
 from twisted_bt.interfaces import ISwarmObserver
 
 if TYPE_CHECKING:
+    from twisted_bt.sessions.life import SwarmStatus
     from twisted_bt.sessions.peer import PeerSession
-    from twisted_bt.sessions.swarm import SwarmSession, SwarmStatus
+    from twisted_bt.sessions.swarm import SwarmSession
 
 _log = Logger()
 
@@ -41,9 +42,10 @@ class SwarmObserver:
 
 
 class Observers:
-    """The observers of one swarm, told in the order they came."""
+    """The observers of one swarm, told in the order they came; then those of all its client's."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Observers | None = None) -> None:
+        self._parent = parent
         self._observers: list[ISwarmObserver] = []
 
     def add(self, observer: ISwarmObserver) -> Callable[[], None]:
@@ -62,3 +64,5 @@ class Observers:
                 getattr(observer, event)(*args)
             except Exception:
                 _log.failure("observer {observer} failed on {event}", observer=observer, event=event)
+        if self._parent is not None:
+            self._parent.tell(event, *args)

@@ -1,29 +1,23 @@
 """
-One torrent being exchanged: who is connected, what is here, and what state it is in.
+One torrent being exchanged: who is connected, and what is here.
 
 Joins the parts that each know one thing: L{Downloader} and L{Uploader} (blocks), L{Choking} (whom
-to serve), L{Record} (storage, and what is known of it between runs), L{Meeting} (whom to dial),
-the announcer (trackers).  Statuses and their ways::
-
-    QUEUED -> CHECKING -> DOWNLOADING -> SEEDING
-                 ^            |    ^        |
-              resume       PAUSED, FAILED   +-- a piece proved wrong: DOWNLOADING
-                 +------------+                            any -> STOPPED, for good
+to serve), L{Record} (storage, and what is known of it between runs), L{Meeting} (whom to talk to),
+L{Announcing} (trackers), L{Life} (what the swarm does with itself).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from enum import Enum
 from pathlib import Path
 
 from bitarray import bitarray
 from bitarray.util import ones, zeros
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_bt.errors import PeerDisconnected, SessionException, SessionStopped, StorageError
+from twisted_bt.errors import PeerDisconnected, SessionException, StorageError
 from twisted_bt.exchange.download import Download
 from twisted_bt.interfaces import IExtension, IPeerSink, IStorage, ISwarmObserver
 from twisted_bt.peerwire.extended import DontHave, ExtendedHandshake, LocalExtensions
@@ -31,6 +25,7 @@ from twisted_bt.sessions.announcing import Announcing
 from twisted_bt.sessions.choking import Choking
 from twisted_bt.sessions.downloader import Downloader
 from twisted_bt.sessions.engine import Engine
+from twisted_bt.sessions.life import Life, SwarmStatus
 from twisted_bt.sessions.meeting import Meeting
 from twisted_bt.sessions.observers import Observers
 from twisted_bt.sessions.peer import PeerSession
@@ -42,23 +37,6 @@ from twisted_bt.torrent.metainfo import Metainfo
 from twisted_bt.torrent.progress import Progress
 
 
-class SwarmStatus(Enum):
-    """What a swarm does."""
-
-    QUEUED = "queued"
-    CHECKING = "checking"
-    DOWNLOADING = "downloading"
-    SEEDING = "seeding"
-    PAUSED = "paused"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-    @property
-    def running(self) -> bool:
-        """Whether peers are talked to."""
-        return self in (SwarmStatus.DOWNLOADING, SwarmStatus.SEEDING)
-
-
 @implementer(IPeerSink)
 class SwarmSession:
     """
@@ -67,15 +45,17 @@ class SwarmSession:
     @ivar engine: what all swarms of the client share.
     @ivar connectedPeers: every session, from before it connects until after it is closed, by address.
     @ivar clientBitfield: the pieces we say we have.
-    @ivar status: see L{SwarmStatus}.
-    @ivar reason: for people: why the swarm failed; else empty.
-    @ivar wasComplete: it was complete when it was opened.
     """
 
     _log = Logger()
 
     def __init__(
-        self, engine: Engine, metainfo: Metainfo, dataDirPath: Path, seeding: bool, observers: Observers
+        self,
+        engine: Engine,
+        metainfo: Metainfo,
+        dataDirPath: Path,
+        seeding: bool,
+        observers: Observers | None,
     ) -> None:
         """Use L{newSeeder} or L{newLeecher}."""
         count = metainfo.layout.pieceCount
@@ -84,14 +64,11 @@ class SwarmSession:
         self.layout = metainfo.layout
         self.dataDirPath = dataDirPath
         self.infoHash = metainfo.wireHash
-        self.status = SwarmStatus.QUEUED
-        self.reason = ""
-        self.wasComplete = False
         self.clientBitfield: bitarray = (ones if seeding else zeros)(count)
         self.peerPolicy = engine.plugins.peerPolicy(engine.settings)
         self.slots = Vacancy(self.peerPolicy.slots(seeding))
         self.connectedPeers: dict[PeerAddr, PeerSession] = {}
-        self.observers = observers
+        self.observers = Observers(observers)
         self.extensions: dict[bytes, IExtension] = {
             each.name: each for each in engine.plugins.extensions(metainfo)
         }
@@ -107,12 +84,8 @@ class SwarmSession:
         )
         self.meeting = Meeting(self)
         self.announcing = Announcing(self)
-        self._presumed = seeding
-        self._active = False
+        self.life = Life(self, presumed=seeding)
         self._flushing: dict[PeerSession, None] = {}  # in order, so that runs can be repeated
-        self._opening: Deferred[None] | None = None
-        self._checked: list[Deferred[SwarmSession]] = []
-        self._completed: list[Deferred[SwarmSession]] = []
         self._makeTransfer()
 
     @classmethod
@@ -123,14 +96,14 @@ class SwarmSession:
         A swarm whose content is taken to be in C{dataDirPath}: what storage has room for is offered at
         once, and each piece is verified before its first block is sent.
         """
-        return cls(engine, metainfo, dataDirPath, True, observers or Observers())
+        return cls(engine, metainfo, dataDirPath, True, observers)
 
     @classmethod
     def newLeecher(
         cls, engine: Engine, metainfo: Metainfo, dataDirPath: Path, observers: Observers | None = None
     ) -> SwarmSession:
         """A swarm whose content is to be got; what is in C{dataDirPath} already is checked first."""
-        return cls(engine, metainfo, dataDirPath, False, observers or Observers())
+        return cls(engine, metainfo, dataDirPath, False, observers)
 
     def _makeTransfer(self) -> None:
         engine = self.engine
@@ -165,6 +138,16 @@ class SwarmSession:
         return self.metainfo.name
 
     @property
+    def status(self) -> SwarmStatus:
+        """What it does."""
+        return self.life.status
+
+    @property
+    def reason(self) -> str:
+        """For people: why it failed; else empty."""
+        return self.life.reason
+
+    @property
     def storage(self) -> IStorage:
         """Where the pieces live.  @raise StorageError: nowhere now: it was not opened, or was closed."""
         return self.record.storage
@@ -172,7 +155,7 @@ class SwarmSession:
     @property
     def trusting(self) -> bool:
         """Whether content is taken to be in place, so that opening is quick."""
-        return self._presumed
+        return self.life.presumed
 
     @property
     def complete(self) -> bool:
@@ -219,162 +202,70 @@ class SwarmSession:
 
     def whenChecked(self) -> Deferred[SwarmSession]:
         """Fires once it is known what is here; fails with C{StorageError} or C{SessionStopped}."""
-        if self.status.running or self.status is SwarmStatus.PAUSED:
-            return succeed(self)
-        return self._waiter(self._checked)
+        return self.life.whenChecked()
 
     def whenComplete(self) -> Deferred[SwarmSession]:
         """
         Fires once all pieces are here, verified and stored.  Fails with C{StorageError} or
         C{SessionStopped}.
         """
-        if self.complete and (self.status.running or self.status is SwarmStatus.PAUSED):
-            return succeed(self)
-        return self._waiter(self._completed)
+        return self.life.whenComplete()
 
-    def _waiter(self, waiters: list[Deferred[SwarmSession]]) -> Deferred[SwarmSession]:
-        def forget(waiter: Deferred[SwarmSession]) -> None:
-            waiters[:] = [each for each in waiters if each is not waiter]
-
-        waiter: Deferred[SwarmSession] = Deferred(forget)
-        if self.status is SwarmStatus.STOPPED:
-            waiter.errback(SessionStopped(f"{self.name} was stopped"))
-        elif self.status is SwarmStatus.FAILED:
-            waiter.errback(StorageError(self.reason))
-        else:
-            waiters.append(waiter)
-        return waiter
-
-    def _fire(self, waiters: list[Deferred[SwarmSession]], failure: Exception | None = None) -> None:
-        fired = list(waiters)
-        waiters.clear()
-        for waiter in fired:
-            if failure is None:
-                waiter.callback(self)
-            else:
-                waiter.errback(failure)
-
-    # -- opening, pausing, failing, stopping
-
-    def start(self, paused: bool = False) -> None:
-        """
-        Wait for an active slot, look at the disk, then talk to peers; or, C{paused}, do none of that
-        until L{resume}.  For the client session.
-        """
-        if paused:
-            self._setStatus(SwarmStatus.PAUSED)
-        else:
-            self._setStatus(SwarmStatus.QUEUED)
-            self._opening = Deferred.fromCoroutine(self._open())
-
-    async def _open(self) -> None:
-        try:
-            await self.engine.activeSlots.waitVacancy(self.priority)
-            self._active = True
-            if not self.record.opened:
-                self._setStatus(SwarmStatus.CHECKING)
-                await self.record.open(self._presumed, self._checkProgressed)
-                self.clientBitfield[:] = self.record.claimed
-                self.wasComplete = self.complete
-                for index in self.clientBitfield.search(1):
-                    self.downloader.download.addHave(index)
-        except CancelledError:
-            return
-        except StorageError as reason:
-            self.storageFailed(reason)
-            return
-        finally:
-            self._opening = None
-        self.slots.resize(self.peerPolicy.slots(self.complete))
-        self._setStatus(SwarmStatus.SEEDING if self.complete else SwarmStatus.DOWNLOADING)
-        self._fire(self._checked)
-        if self.complete:
-            self._fire(self._completed)
-        self.announcing.start()
-        self.meeting.start()
-
-    async def _halt(self, reason: str) -> None:
-        """Talk to nobody: discovery first, then peers, then what is on its way to the disk."""
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            opening.cancel()
-        told = self.announcing.stop()
-        await self.meeting.stop(PeerDisconnected(reason))
-        await self.downloader.whenIdle()
-        await told
-        if self._active:
-            self._active = False
-            self.engine.activeSlots.leave()
-
-    async def _pause(self, status: SwarmStatus) -> None:
-        self._setStatus(status)
-        await self._halt(f"the torrent is {status.value}")
-        await self.record.save()
+    # -- what users do with it
 
     def pause(self) -> Deferred[None]:
-        """Talk to nobody until L{resume}; fires once that is so and the state is saved."""
-        if self.status in (SwarmStatus.PAUSED, SwarmStatus.STOPPED):
-            return succeed(None)
-        self.engine.rememberPaused(self.infoHash, True)
-        return Deferred.fromCoroutine(self._pause(SwarmStatus.PAUSED))
+        """Talk to nobody until L{resume}, in later runs too; fires once that is so and saved."""
+        if self.status is not SwarmStatus.STOPPED:
+            self.engine.rememberPaused(self.infoHash, True)
+        return self.life.pause()
 
     def resume(self) -> None:
-        """Go on after L{pause} or a failure.  After a failure the disk is looked at again."""
-        if self.status in (SwarmStatus.PAUSED, SwarmStatus.FAILED):
-            self.engine.rememberPaused(self.infoHash, False)
-            self.reason = ""
-            self.start()
+        """Go on after L{pause}, or after a failure: then the disk is looked at again."""
+        self.engine.rememberPaused(self.infoHash, False)
+        self.life.resume()
 
     def verify(self) -> Deferred[None]:
         """Hash all that is on disk anew, talking to nobody meanwhile; fires when done."""
-
-        async def again() -> None:
-            await self._pause(SwarmStatus.PAUSED)
-            await self.record.forget()
-            for index in self.clientBitfield.search(1):
-                self.downloader.download.lostPiece(index)
-            self.clientBitfield.setall(False)
-            self._presumed = False
-            self.start()
-            await self.whenChecked()
-
-        return Deferred.fromCoroutine(again())
+        return Deferred.fromCoroutine(self.life.verify())
 
     def storageFailed(self, reason: StorageError) -> None:
         """The disk said no: stop with that reason; the client and other swarms go on."""
-        if self.status in (SwarmStatus.FAILED, SwarmStatus.STOPPED):
-            return
-        self.reason = str(reason)
-        self._log.error("{name} stops: {reason}", name=self.name, reason=self.reason)
-        halting = Deferred.fromCoroutine(self._fail())
-        halting.addErrback(lambda failure: self._log.failure("stopping after a disk failure", failure))
-        self._fire(self._checked, reason)
-        self._fire(self._completed, reason)
+        self.life.fail(reason)
 
-    async def _fail(self) -> None:
-        self._setStatus(SwarmStatus.FAILED)
-        await self._halt("the disk failed")
-        await self.record.close()
+    # -- what its client and its life do with it
+
+    def start(self, paused: bool = False) -> None:
+        """Begin; see L{Life.start}."""
+        self.life.start(paused)
 
     def stop(self) -> Deferred[None]:
-        """End for good: peers, disk, state; fires when nothing of the swarm is left.  For the client."""
-        return Deferred.fromCoroutine(self._stop())
+        """End for good: peers, disk, state; fires when nothing of the swarm is left."""
+        return self.life.stop()
 
-    async def _stop(self) -> None:
-        if self.status is SwarmStatus.STOPPED:
-            return
-        self._setStatus(SwarmStatus.STOPPED)
-        stopped = SessionStopped(f"{self.name} was stopped")
-        self._fire(self._checked, stopped)
-        self._fire(self._completed, stopped)
-        await self._halt("the torrent is stopped")
+    async def look(self, presume: bool) -> None:
+        """Find out what is on disk.  @raise StorageError: it cannot be read."""
+        await self.record.open(presume, self._checkProgressed)
+        self.clientBitfield[:] = self.record.claimed
+        for index in self.clientBitfield.search(1):
+            self.downloader.download.addHave(index)
+
+    async def forget(self) -> None:
+        """Know nothing of what is on disk."""
+        await self.record.forget()
+        for index in self.clientBitfield.search(1):
+            self.downloader.download.lostPiece(index)
+        self.clientBitfield.setall(False)
+
+    def begin(self) -> None:
+        """It is known what is here: find peers."""
+        self.slots.resize(self.peerPolicy.slots(self.complete))
+        self.announcing.start()
+        self.meeting.start()
+
+    async def end(self) -> None:
+        """Peers are gone: give back everything."""
         self.downloader.close()
         await self.record.close()
-
-    def _setStatus(self, status: SwarmStatus) -> None:
-        if status is not self.status:
-            self.status = status
-            self.observers.tell("statusChanged", self, status)
 
     def _checkProgressed(self, done: int, total: int) -> None:
         self.observers.tell("checkProgressed", self, done, total)
@@ -411,11 +302,10 @@ class SwarmSession:
 
     def _becomeSeeder(self) -> None:
         self.slots.resize(self.peerPolicy.slots(True))
-        self._setStatus(SwarmStatus.SEEDING)
         self.announcing.completed()
         self.record.saveSoon()
         self.observers.tell("completed", self)
-        self._fire(self._completed)
+        self.life.completed()
         for peer in self.establishedPeers():
             self.meeting.judge(peer)
 
@@ -429,10 +319,9 @@ class SwarmSession:
             for peer in self.establishedPeers():
                 peer.retract(index)
                 peer.judgeInterest()
-            if self.status is SwarmStatus.SEEDING:
-                self.slots.resize(self.peerPolicy.slots(False))
-                self._setStatus(SwarmStatus.DOWNLOADING)
-                self.meeting.dialMore()
+            self.slots.resize(self.peerPolicy.slots(False))
+            self.life.incomplete()
+            self.meeting.dialMore()
 
     def uploaded(self, length: int) -> None:
         """C{length} bytes of content were sent."""
