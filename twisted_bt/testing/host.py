@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IConnector, IDelayedCall, IHostnameResolver, IListeningPort
+from twisted.internet.interfaces import IConnector, IDelayedCall, IHostnameResolver
 from zope.interface import implementer
 
 from twisted_bt.interfaces import IClientReactor
@@ -92,7 +92,7 @@ class Host:
 
     # -- TCP
 
-    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> IListeningPort:
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> SimulatedPort:
         """See C{IReactorTCP}."""
         listening = SimulatedPort(self, interface, port or self.tcpPorts.ephemeral(), factory)
         listening.startListening()
@@ -115,7 +115,7 @@ class Host:
 
     def listenUDP(
         self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
-    ) -> IListeningPort:
+    ) -> SimulatedUDP:
         """See C{IReactorUDP}."""
         socket = SimulatedUDP(self, interface, port or self.udpPorts.ephemeral(), protocol, maxPacketSize)
         socket.startListening()

@@ -80,13 +80,15 @@ class Pipe:
     def _next(self) -> None:
         self._busy = bool(self._flows)
         if self._busy:
-            flow, queue = self._flows.popitem(last=False)
+            flow, queue = next(iter(self._flows.items()))
             size, through = queue.popleft()
-            if queue:
-                self._flows[flow] = queue  # behind all others
-            self._clock.callLater(size / self.rate, self._through, ((size, through), {}))
+            self._clock.callLater(size / self.rate, self._through, ((flow, size, through), {}))
 
-    def _through(self, size: int, through: Callable[[], object]) -> None:
+    def _through(self, flow: Hashable, size: int, through: Callable[[], object]) -> None:
         self.waiting -= size
+        if self._flows.get(flow):
+            self._flows.move_to_end(flow)  # behind all others
+        else:
+            self._flows.pop(flow, None)
         through()
         self._next()
