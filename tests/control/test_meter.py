@@ -50,14 +50,14 @@ class BarTests(SynchronousTestCase):
         """It has label, share, sizes, rate, time left and peers."""
         self.meter.show(1024, 512.0, 3)
         line = self.out.getvalue().rpartition("\r")[2]
-        for part in ("label", "50%", "1.00k/2.00k", "512 B/s", "ETA 2.0 s", "3 peers"):
+        for part in ("label", "50.0% |", "1.0 KiB of 2.0 KiB", "512 B/s", "ETA 2.0 s", "3 peers"):
             self.assertIn(part, line)
 
     def test_complete(self) -> None:
         """Once all is there nothing is left to wait for."""
         self.meter.show(2048, 0.0, 1)
         line = self.out.getvalue().rpartition("\r")[2]
-        self.assertIn("100%", line)
+        self.assertIn("100.0%", line)
         self.assertNotIn("ETA", line)
 
     def test_note(self) -> None:

@@ -417,7 +417,7 @@ def test_demoOnTerminal(here: Path) -> None:
     process = subprocess.Popen(
         [*TOOL, "demo", "--size", "8M"],
         cwd=here,
-        env={**_environment(here), "COLUMNS": "100"},
+        env=_environment(here),
         stdout=theirs,
         stderr=subprocess.STDOUT,
     )
@@ -433,7 +433,7 @@ def test_demoOnTerminal(here: Path) -> None:
     os.close(ours)
     assert process.wait() == 0, text
     timer.cancel()
-    assert re.search(rb"demo\.bin +100%\|.*8\.00M/8\.00M", text), text
+    assert re.search(rb"demo\.bin 100\.0% \|.*8\.0 MiB of 8\.0 MiB", text), text
 
 
 def test_get(here: Path, content: Content, seeder: str) -> None:

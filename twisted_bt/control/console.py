@@ -12,8 +12,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_bt.control.units import formatRate, formatSize, percentage, plural, remaining
-from twisted_bt.sessions.observers import SwarmObserver
 from twisted_bt.sessions.life import SwarmStatus
+from twisted_bt.sessions.observers import SwarmObserver
 from twisted_bt.sessions.swarm import SwarmSession
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from twisted_bt.control.sources import checkSource, fetchTorrent, isURL, parseTo
 from twisted_bt.control.units import formatDuration, formatSize
 from twisted_bt.interfaces import IClientReactor
 from twisted_bt.sessions.client import ClientSession
-from twisted_bt.sessions.observers import SwarmObserver
 from twisted_bt.sessions.life import SwarmStatus
+from twisted_bt.sessions.observers import SwarmObserver
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.settings import Settings
 from twisted_bt.torrent.metainfo import Metainfo

@@ -16,8 +16,8 @@ tqdm.monitor_interval = 0  # else it starts a thread that outlives its bar
 
 #: Seconds between two plain lines, where nobody is supposed to watch closely.
 LINE_INTERVAL = 10.0
-#: Columns of a terminal that does not say.
-USUAL_WIDTH = 80
+#: Columns and rows of a terminal that does not say.
+USUAL_SIZE = (80, 24)
 
 
 class Meter(Protocol):
@@ -39,30 +39,35 @@ class BarMeter:
     def __init__(self, label: str, total: int, out: TextIO) -> None:
         self._total = total
         self._out = out
+        # A terminal may not know its size; tqdm would show nothing there.
+        known = _knowsSize(out)
         self._bar = tqdm(
             total=total,
             desc=label,
-            unit="B",
-            unit_scale=True,
-            unit_divisor=1024,
             file=out,
-            # A terminal may not know its size; tqdm would show nothing then.
-            dynamic_ncols=_knowsWidth(out),
-            ncols=None if _knowsWidth(out) else USUAL_WIDTH,
+            dynamic_ncols=known,
+            ncols=None if known else USUAL_SIZE[0],
+            nrows=None if known else USUAL_SIZE[1],
             mininterval=0,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}",
+            bar_format=self._format(0, ""),
         )
 
     def show(self, done: int, rate: float = 0.0, peers: int | None = None) -> None:
         left = self._total - done
-        parts = [formatRate(rate)] if left or rate else []
+        parts = [""]
+        if left or rate >= 1:
+            parts.append(formatRate(rate))
         if left:
             parts.append(f"ETA {remaining(left, rate)}")
         if peers is not None:
             parts.append(plural(peers, "peer"))
         self._bar.n = done
-        self._bar.set_postfix_str(", ".join(parts), refresh=False)
+        self._bar.bar_format = self._format(done, ", ".join(parts))
         self._bar.refresh()
+
+    def _format(self, done: int, more: str) -> str:
+        sizes = f"{formatSize(done)} of {formatSize(self._total)}"
+        return f"{{desc}} {percentage(done, self._total):>6} |{{bar}}| {sizes}{more}"
 
     def note(self, line: str) -> None:
         self._bar.write(line, file=self._out)
@@ -71,9 +76,9 @@ class BarMeter:
         self._bar.close()
 
 
-def _knowsWidth(out: TextIO) -> bool:
+def _knowsSize(out: TextIO) -> bool:
     try:
-        return os.get_terminal_size(out.fileno()).columns > 0
+        return min(os.get_terminal_size(out.fileno())) > 0
     except (OSError, ValueError):
         return False
 
