@@ -19,14 +19,15 @@ from twisted.internet.defer import Deferred
 from twisted_bt.errors import PeerDisconnected, ProtocolError, SessionException
 from twisted_bt.exchange.peerdownload import PeerDownload
 from twisted_bt.exchange.rate import RateMeter
-from twisted_bt.interfaces import ChokeCandidate, IExtension, PeerInfo
+from twisted_bt.interfaces import ChokeCandidate, PeerInfo
 from twisted_bt.peerwire import messages
-from twisted_bt.peerwire.extended import DontHave, ExtendedHandshake, ExtensionIds
+from twisted_bt.peerwire.extended import DontHave
 from twisted_bt.peerwire.handshake import Handshake, enabledExtensions
 from twisted_bt.peerwire.outbox import Outbox
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.peerwire.state import Verdict, WireState
 from twisted_bt.peerwire.timer import IdleTimer
+from twisted_bt.sessions.dialect import Dialect
 from twisted_bt.settings import Extension
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.ids import clientName
@@ -35,9 +36,6 @@ from twisted_bt.torrent.pieces import Block
 if TYPE_CHECKING:
     from twisted_bt.sessions.swarm import SwarmSession
     from twisted_bt.sessions.uploader import PeerUpload
-
-#: C{m} id under which every peer's extended handshake goes (BEP 10).
-HANDSHAKE_ID = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class PeerSession:
         self.peerId: bytes | None = None
         self.client = ""
         self.enabledExtensions: frozenset[Extension] = frozenset()
-        self.extensionIds = ExtensionIds()
+        self._dialect = Dialect(self)
         self.pendingMessages = Outbox()
         self.uploadRate = RateMeter()
         self.unchokedAt = 0.0
@@ -93,7 +91,6 @@ class PeerSession:
         self.now = now
         self._inTurn = False
         self._protocol = protocol
-        self._speaks: dict[bytes, IExtension] = {}
 
     def __repr__(self) -> str:
         return f"<PeerSession {self.connectedPeerAddr} {self.client or '?'}>"
@@ -172,8 +169,7 @@ class PeerSession:
         self.incomingTimeout.stop()
         self.outcomingTimeout.stop()
         self.established = False
-        for name, extension in self._speaks.items():
-            self.swarmSession.guarded(extension.stopped, self, what=name)
+        self._dialect.ended()
         self.swarmSession.uploader.removePeer(self)
         self.swarmSession.downloader.removePeer(self)
         self.swarmSession.peerLost(self, reason)
@@ -226,7 +222,7 @@ class PeerSession:
 
     def sendExtended(self, name: bytes, payload: bytes) -> bool:
         """Say C{payload} in the extension C{name}; C{False} if the peer does not speak it (BEP 10)."""
-        message = self.extensionIds.message(name, payload)
+        message = self._dialect.message(name, payload)
         if message is None:
             return False
         self.send(message)
@@ -276,26 +272,13 @@ class PeerSession:
         elif have.any():
             self.send(messages.Bitfield(have.tobytes()))
         if Extension.EXTENDED in self.enabledExtensions:
-            self.send(self._extendedHandshake().message())
+            self.send(self._dialect.handshake().message())
         if Extension.FAST in self.enabledExtensions:
             for index in sorted(self.upload.offerFast()):
                 self.send(messages.AllowedFast(index))
         if Extension.DHT in self.enabledExtensions and swarm.engine.dhtPort is not None:
             self.send(messages.Port(swarm.engine.dhtPort))
         self.flush()
-
-    def _extendedHandshake(self) -> ExtendedHandshake:
-        swarm, settings = self.swarmSession, self.swarmSession.engine.settings
-        return ExtendedHandshake(
-            extensions=swarm.localExtensions.ids,
-            client=settings.clientName,
-            port=swarm.engine.listenerPort(),
-            reqq=settings.requestQueueLimit,
-            yourIp=self.connectedPeerAddr.host,
-            uploadOnly=swarm.complete,
-            metadataSize=len(swarm.metainfo.infoBytes),
-            raw=dict(settings.extensionHandshake),
-        )
 
     def choke(self, now: float) -> None:
         """Serve the peer no more; what it asked for is dropped (and rejected, with BEP 6)."""
@@ -364,6 +347,12 @@ class PeerSession:
         self.wire.received(message)
         self.swarmSession.downloader.download.peerHasNone(self.download)
 
+    def peerLost(self, index: int) -> None:
+        """The peer has piece C{index} no longer (BEP 54).  @raise ProtocolError: there is none."""
+        self.swarmSession.layout.checkPiece(index)
+        self.swarmSession.downloader.download.peerLost(self.download, index)
+        self.judgeInterest()
+
     def _peerHasMore(self) -> None:
         self.judgeInterest()
         self.swarmSession.peerHasMore(self)
@@ -410,32 +399,7 @@ class PeerSession:
 
     def _extended(self, message: messages.Extended) -> None:
         self.wire.received(message)
-        if message.extensionId == HANDSHAKE_ID:
-            self._extensionsAgreed(ExtendedHandshake.decode(message.payload))
-            return
-        name = self.swarmSession.localExtensions.nameOf(message.extensionId)
-        if name == DontHave.name:
-            index = self.swarmSession.layout.checkPiece(DontHave.decode(message.payload).index)
-            self.swarmSession.downloader.download.peerLost(self.download, index)
-            self.judgeInterest()
-        elif name is not None:
-            self.swarmSession.extensions[name].received(self, bytes(message.payload))
-
-    def _extensionsAgreed(self, theirs: ExtendedHandshake) -> None:
-        swarm = self.swarmSession
-        self.extensionIds.update(theirs)
-        if theirs.client:
-            self.client = theirs.client
-        if theirs.reqq is not None:
-            self.download.reqq = max(1, theirs.reqq)
-        if theirs.port and self.incoming:
-            self.listenAddr = PeerAddr(self.connectedPeerAddr.host, theirs.port)
-        self.uploadOnly = theirs.uploadOnly
-        swarm.peerDescribed(self, theirs)
-        for name, extension in swarm.extensions.items():
-            if name not in self._speaks and name in self.extensionIds:
-                self._speaks[name] = extension
-                swarm.guarded(extension.started, self, what=name)
+        self._dialect.received(message)
 
 
 PeerSession.handlers = {
