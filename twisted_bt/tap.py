@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from twisted.application.service import IService
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python import usage
 
@@ -30,6 +32,7 @@ from twisted_bt.control.sources import checkSource, isURL, readMetainfo
 from twisted_bt.control.statelock import StateLock
 from twisted_bt.control.version import VERSION
 from twisted_bt.errors import BitTorrentError, SettingsError
+from twisted_bt.interfaces import IClientReactor
 
 _log = Logger()
 _OPTIONS = {option.name: option for option in allOptions() if option.commandLine}
@@ -205,7 +208,7 @@ def makeService(options: Options) -> IService:
 
     @raise SystemExit: with one line, if something is wrong with a torrent, a folder or a port.
     """
-    from twisted.internet import reactor
+    from twisted.internet import reactor  # the one place: twistd has chosen and installed it by now
 
     config = options.config
     lock = StateLock(config.stateDir)
@@ -222,15 +225,15 @@ def makeService(options: Options) -> IService:
         lock.release()
         _refuse(str(error))
     urls = [source for source in config.torrents if isURL(source)]
-    service = _FrontService(reactor, config, torrents, urls, _finished, lock)  # type: ignore[arg-type]
+    engineReactor = cast(IClientReactor, reactor)
+    finished = partial(_finished, cast(IReactorCore, reactor))
+    service = _FrontService(engineReactor, config, torrents, urls, finished, lock)
     service.door = options.parent
     return service
 
 
-def _finished(error: str) -> None:
+def _finished(reactor: IReactorCore, error: str) -> None:
     """The daemon has nothing more to do: end the process, with status 1 if there was an error."""
-    from twisted.internet import reactor
-
     if error:
         _log.critical("{error}", error=error)
         print(f"{_program()} bittorrent: {error}", file=sys.__stderr__, flush=True)

@@ -129,6 +129,13 @@ class DaemonTests(SynchronousTestCase):
         swarm.completion.callback(swarm)
         self.assertEqual(self.finished, [""])
 
+    def test_stoppedBeforeComplete(self) -> None:
+        """To be stopped while torrents are waited for is no error of theirs."""
+        service = self.made(exitWhenComplete=True)
+        service.startService()
+        self.successResultOf(service.stopService())
+        self.assertEqual(self.finished, [])
+
     def test_goesOn(self) -> None:
         """Without that option it seeds on."""
         self.made().startService()

@@ -123,7 +123,11 @@ class Daemon(MultiService):
 
     async def _complete(self, swarms: Sequence[SwarmSession]) -> None:
         results = await DeferredList([each.whenComplete() for each in swarms], consumeErrors=True)
-        errors = [result.getErrorMessage() for _, result in results if isinstance(result, Failure)]
+        failures = [result for _, result in results if isinstance(result, Failure)]
+        for failure in failures:
+            if failure.check(CancelledError, SessionStopped):  # that is us: we are being stopped
+                failure.raiseException()
+        errors = [failure.getErrorMessage() for failure in failures]
         _log.info("done: {count} complete", count=f"{len(swarms) - len(errors)} of {len(swarms)}")
         self._finished("; ".join(errors))
 
