@@ -53,7 +53,7 @@ async def download(reactor: Any, torrent: str, folder: str, state: str, port: st
         claimed = resume.verified.tobytes().hex()
         return saved(infoHash, resume).addCallback(lambda _: say("flushed", claimed))
 
-    client.engine.resume.save = save  # type: ignore[method-assign]
+    client.engine.resume.save = save  # type: ignore[method-assign,assignment]
     swarm = await client.addTorrent(torrent, folder)
     await swarm.whenChecked()
     say("start", swarm.clientBitfield.tobytes().hex(), reporter.hashed)

@@ -33,7 +33,7 @@ class _Run:
 
     def __init__(self, argv: list[str], killAfter: float | None) -> None:
         """
-        @param killAfter: seconds from the moment that it starts downloading to its end; C{None}: let it finish.
+        @param killAfter: seconds from the beginning of the download to the kill; C{None}: let it finish.
         """
         process = subprocess.Popen(
             [sys.executable, str(_WORKER), *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
