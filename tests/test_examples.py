@@ -74,3 +74,7 @@ class ExtensionExampleTests(SynchronousTestCase):
         self.assertTrue(verifyObject(IExtension, extension))
         with self.assertRaises(ProtocolError):
             extension.received(object(), b"x" * 201)
+
+
+class SimulatedExampleTests(example("simulated")["LastFirstTests"]):  # type: ignore[misc]
+    """The test that is an example itself."""
