@@ -10,20 +10,18 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import react
 
 from twisted_bt.control.demo import runDemo
 from twisted_bt.control.describe import describe, describeLines, describeRefused, printable
+from twisted_bt.control.foreground import runToEnd
 from twisted_bt.control.getting import getTorrent
 from twisted_bt.control.meter import Pace, meterFor
 from twisted_bt.control.options import parseHostPort, parseInterface
@@ -33,7 +31,6 @@ from twisted_bt.control.units import formatSize, parseSize, plural
 from twisted_bt.control.verify import verifyContent
 from twisted_bt.control.version import VERSION
 from twisted_bt.errors import BitTorrentError, MetainfoError, StorageError
-from twisted_bt.interfaces import IClientReactor
 from twisted_bt.settings import Settings
 from twisted_bt.torrent.announcefields import seedUrl, trackerUrl
 from twisted_bt.torrent.create import creation
@@ -217,7 +214,7 @@ def _get(arguments: argparse.Namespace) -> int:
         interfaces=tuple(arguments.interface) or ("",),
         preallocate=arguments.preallocate,
     )
-    return _withReactor(
+    return runToEnd(
         lambda reactor: getTorrent(
             reactor, arguments.torrent, arguments.output, settings, arguments.peer, sys.stderr
         )
@@ -293,7 +290,9 @@ def _create(arguments: argparse.Namespace) -> int:
         while True:
             done, total = next(steps)
             if meter is None or pace is None:
-                meter = meterFor(f"hashing {printable(arguments.path.name)}", total, sys.stderr, time.monotonic)
+                meter = meterFor(
+                    f"hashing {printable(arguments.path.name)}", total, sys.stderr, time.monotonic
+                )
                 pace = Pace(meter, total, time.monotonic)
             pace.show(done)
     except StopIteration as end:
@@ -313,53 +312,6 @@ def _create(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     folder = Path(tempfile.mkdtemp(prefix="twisted-bt-demo-"))
     try:
-        return _withReactor(lambda reactor: runDemo(reactor, folder, arguments.size, sys.stdout))
+        return runToEnd(lambda reactor: runDemo(reactor, folder, arguments.size, sys.stdout))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-# ---------------------------------------------------------------- the reactor
-
-
-def _withReactor(work: Callable[[IClientReactor], Coroutine[Deferred[Any], Any, object]]) -> int:
-    """
-    Run the reactor until C{work} is done; the exit status.  A signal cancels C{work} and waits for it to
-    clean up; a second one does not wait.
-    """
-    errors: list[BaseException] = []
-
-    async def guarded(reactor: Any) -> None:
-        job = Deferred.fromCoroutine(work(reactor))
-        cleaned: Deferred[None] = Deferred()
-        interrupted = False
-
-        def shutDown() -> Deferred[None] | None:
-            nonlocal interrupted
-            if cleaned.called:
-                return None
-            interrupted = True
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            job.cancel()
-            return cleaned
-
-        reactor.addSystemEventTrigger("before", "shutdown", shutDown)
-        try:
-            await job
-        except CancelledError:
-            pass
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            cleaned.callback(None)
-        if interrupted:  # the status a shell gives to who was ended by a signal
-            raise SystemExit(128 + (getattr(reactor, "_exitSignal", None) or signal.SIGINT))
-
-    try:
-        react(guarded)
-    except SystemExit as end:
-        if end.code:
-            return int(end.code)
-    if errors:
-        raise errors[0]
-    return 0

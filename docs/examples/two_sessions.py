@@ -1,14 +1,11 @@
 """
-Two clients in one process, each with settings, ports and limits of its own: one takes content from a
-network you trust, the other gives it to everybody else::
+Two clients in one process, each with settings, a port and a peer id of its own: one has a file or
+folder, the other copies it::
 
-    python two_sessions.py FILE.torrent FOLDER INNER OUTER [HOST:PORT ...]
-
-INNER and OUTER are addresses of this machine, HOST:PORT peers of the inner network.
+    python two_sessions.py PATH FOLDER
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from twisted.application.service import MultiService
@@ -16,31 +13,29 @@ from twisted.internet.task import react
 
 from twisted_bt import ClientSession, Settings
 from twisted_bt.interfaces import IClientReactor
+from twisted_bt.torrent.create import createMetainfo
 
 
-async def main(
-    reactor: IClientReactor, torrent: str, folder: str, inner: str, outer: str, *peers: Sequence[str]
-) -> None:
-    taker = ClientSession(reactor, Settings(interfaces=(inner,), clientName="taker"))
-    giver = ClientSession(reactor, Settings(interfaces=(outer,), clientName="giver", uploadSlots=20))
+async def main(reactor: IClientReactor, path: str, folder: str) -> None:
+    here = ("127.0.0.1",)
+    giver = ClientSession(reactor, Settings(interfaces=here, uploadSlots=20))
+    taker = ClientSession(reactor, Settings(interfaces=here, maxPeers=5))
     both = MultiService()
-    taker.setServiceParent(both)
     giver.setServiceParent(both)
+    taker.setServiceParent(both)
     both.startService()
     try:
-        taking = await taker.addTorrent(Path(torrent), folder)
-        for peer in peers:
-            host, _, port = str(peer).rpartition(":")
-            await taking.connectPeer(host, int(port))
-        await taking.whenComplete()
-        await taker.removeTorrent(taking.infoHash)  # the content stays, and is no longer taker's
+        metainfo = createMetainfo(path)
+        giving = await giver.addTorrent(metainfo, Path(path).absolute().parent)
+        taking = await taker.addTorrent(metainfo, folder)
+        await giving.whenComplete()  # what was there was checked
 
-        giving = await giver.addTorrent(Path(torrent), folder)
-        await giving.whenComplete()  # it is: the pieces were checked
-        print(f"{giving.name}: on port {giver.listenerPort} of {outer}", flush=True)
-        done = giving.metainfo.totalSize
-        while giving.progress.uploaded < done:  # until it was given once
-            await deferLater(reactor, 0.1)
+        assert giver.listenerPort is not None
+        peer = await taking.connectPeer("127.0.0.1", giver.listenerPort)
+        assert peer.peerId == giver.clientPeerId != taker.clientPeerId
+
+        await taking.whenComplete()
+        print(f"{taking.progress.downloaded} bytes from {peer.connectedPeerAddr}")
     finally:
         await both.stopService()
 
