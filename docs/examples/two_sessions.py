@@ -26,7 +26,7 @@ async def main(reactor: IClientReactor, path: str, folder: str) -> None:
     both.startService()
     try:
         metainfo = createMetainfo(path)
-        giving = await giver.addTorrent(metainfo, Path(path).absolute().parent)
+        giving = await giver.addTorrent(metainfo, Path(path).parent)
         taking = await taker.addTorrent(metainfo, folder)
         await giving.whenComplete()  # what was there was checked
 
