@@ -170,6 +170,10 @@ class Downloader:
         self._idle.append(waiter)
         return waiter
 
+    def rest(self) -> None:
+        """Nobody is talked to: leave the memory of unfinished pieces to other swarms."""
+        self.download.dropPartial()
+
     def tick(self, now: float) -> None:
         """Once a second: who owes us for too long, whom to ask instead."""
         if self._disk.congested:

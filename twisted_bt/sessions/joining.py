@@ -108,7 +108,11 @@ async def _exchange(
     try:
         if theirs.infoHash != swarm.infoHash:
             raise PeerDisconnected("the peer answers for another torrent")
-        swarm.meeting.admit(session, theirs)
+        try:
+            swarm.meeting.admit(session, theirs)
+        except PeerDisconnected as reason:
+            protocol.part(reason)
+            raise
         lost = session.exchange(protocol, theirs)
         established(session)
         await lost

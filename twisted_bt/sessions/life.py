@@ -185,6 +185,7 @@ class Life:
         told = swarm.announcing.stop()
         await swarm.meeting.stop(PeerDisconnected(f"{swarm.name}: {why}"))
         await swarm.downloader.whenIdle()
+        swarm.downloader.rest()
         await told
         if self._active:
             self._active = False

@@ -1,36 +1,30 @@
 """
 One peer of one swarm: what it says becomes calls, what it must hear becomes bytes.
 
-The session exists from before the connection is made until after it is closed, and holds a slot
-of its client and of its swarm for just that long (see C{joining}).  It knows the rules of talking
-(C{peerwire.state}); what to ask for is decided in C{exchange}, through the swarm's L{Downloader} and
-L{Uploader}.
+It knows what each message means; what may be said when is in C{peerwire.state}, what to ask for is decided
+in C{exchange}, through the swarm's L{Downloader} and L{Uploader}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from bitarray import bitarray
-from twisted.internet.defer import Deferred
 
-from twisted_bt.errors import PeerDisconnected, ProtocolError, SessionException
+from twisted_bt.errors import ProtocolError, SessionException
 from twisted_bt.exchange.peerdownload import PeerDownload
 from twisted_bt.exchange.rate import RateMeter
-from twisted_bt.interfaces import ChokeCandidate, PeerInfo
+from twisted_bt.interfaces import ChokeCandidate
 from twisted_bt.peerwire import messages
 from twisted_bt.peerwire.extended import DontHave
-from twisted_bt.peerwire.handshake import Handshake, enabledExtensions
-from twisted_bt.peerwire.outbox import Outbox
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.peerwire.state import Verdict, WireState
-from twisted_bt.peerwire.timer import IdleTimer
 from twisted_bt.sessions.dialect import Dialect
+from twisted_bt.sessions.wiresession import WireSession
 from twisted_bt.settings import Extension
 from twisted_bt.torrent.addresses import PeerAddr
-from twisted_bt.torrent.ids import clientName
 from twisted_bt.torrent.pieces import Block
 
 if TYPE_CHECKING:
@@ -46,21 +40,16 @@ class SessionState:
     status: WireState
 
 
-class PeerSession:
+class PeerSession(WireSession["SwarmSession"]):
     """
-    @ivar connectedPeerAddr: the other end of the connection.
-    @ivar swarmSession: the swarm it belongs to.
-    @ivar listenAddr: where the peer can be dialled, as far as known.
-    @ivar enabledExtensions: what both sides allow; fixed at the handshake.
-    @ivar incomingTimeout: closes the session after silence (once it is established).
-    @ivar outcomingTimeout: sends a keep-alive.
-    @ivar pendingMessages: what goes out in the next write.
+    A session about content.
+
+    @ivar download: what is asked of the peer; from the handshake on.
+    @ivar upload: what the peer asked of us; from the handshake on.
+    @ivar uploadOnly: the peer downloads no more (BEP 21).
+    @ivar dhtPort: where its DHT node is, if it said so.
     """
 
-    handlers: ClassVar[Mapping[type, Callable[[Any, Any], None]]]
-    incomingTimeout: IdleTimer
-    outcomingTimeout: IdleTimer
-    wire: WireState
     download: PeerDownload
     upload: PeerUpload
 
@@ -72,28 +61,12 @@ class PeerSession:
         now: float,
         protocol: PeerProtocol | None = None,
     ) -> None:
-        self.swarmSession = swarm
-        self.connectedPeerAddr = addr
-        self.listenAddr: PeerAddr | None = None if incoming else addr
-        self.incoming = incoming
-        self.connectedAt = now
-        self.established = False
-        self.peerId: bytes | None = None
-        self.client = ""
-        self.enabledExtensions: frozenset[Extension] = frozenset()
-        self._dialect = Dialect(self)
-        self.pendingMessages = Outbox()
+        super().__init__(swarm, addr, incoming, now, protocol)
         self.uploadRate = RateMeter()
         self.unchokedAt = 0.0
         self.dhtPort: int | None = None
         self.uploadOnly = False
-        self.sendingBlocked = False
-        self.now = now
-        self._inTurn = False
-        self._protocol = protocol
-
-    def __repr__(self) -> str:
-        return f"<PeerSession {self.connectedPeerAddr} {self.client or '?'}>"
+        self._dialect = Dialect(self)
 
     # -- what others ask
 
@@ -103,19 +76,9 @@ class PeerSession:
         return SessionState(self.download.have, self.wire)
 
     @property
-    def closing(self) -> bool:
-        """Whether the connection is ending, or gone."""
-        return self._protocol is not None and self._protocol.reason is not None
-
-    @property
     def isSeed(self) -> bool:
         """Whether the peer has every piece, or says that it downloads no more (BEP 21)."""
         return self.uploadOnly or self.download.seed or self.download.have.all()
-
-    @property
-    def info(self) -> PeerInfo:
-        """The peer as policies see it."""
-        return PeerInfo(self.connectedPeerAddr, self.incoming, self.peerId, self.client)
 
     def candidate(self, now: float) -> ChokeCandidate:
         """The peer as chokers see it."""
@@ -135,50 +98,24 @@ class PeerSession:
 
     # -- the life of the session
 
-    def exchange(self, protocol: PeerProtocol, theirs: Handshake) -> Deferred[None]:
-        """
-        Talk to the peer whose handshake is C{theirs} until the connection is gone, then fire.
-        """
-        swarm, engine = self.swarmSession, self.swarmSession.engine
-        self.peerId = theirs.peerId
-        self.client = clientName(theirs.peerId)
-        self.enabledExtensions = enabledExtensions(engine.settings.allowedExtensions, theirs.extensions)
+    def began(self, protocol: PeerProtocol) -> None:
+        """See L{WireSession.began}."""
+        swarm = self.swarmSession
         fast = Extension.FAST in self.enabledExtensions
-        self.wire = WireState(self.enabledExtensions)
         self.download = swarm.downloader.download.addPeer(self.connectedPeerAddr, fast)
         self.upload = swarm.uploader.addPeer(self)
-        self._protocol = protocol
         protocol.decoder.pieceCount = swarm.layout.pieceCount
-        settings = engine.settings
-        self.incomingTimeout = IdleTimer(engine.reactor, settings.incomingTimeout, self._silent)
-        self.outcomingTimeout = IdleTimer(engine.reactor, settings.outcomingTimeout, self._keepAlive)
-        self.established = True
-        lost = protocol.whenLost()
         self.sendClientStatus()
         swarm.peerEstablished(self)
-        protocol.begin(self)
-        return lost
-
-    def close(self, reason: SessionException) -> None:
-        """End the session now; L{exchange} fires once the connection is gone."""
-        if self._protocol is not None:
-            self._protocol.close(reason)
 
     def ended(self, reason: SessionException) -> None:
-        """The connection is gone: stop the timers, give back what was asked of the peer."""
-        self.incomingTimeout.stop()
-        self.outcomingTimeout.stop()
-        self.established = False
+        """The connection is gone: give back what was asked of the peer."""
+        super().ended(reason)
         self._dialect.ended()
         self.swarmSession.uploader.removePeer(self)
         self.swarmSession.downloader.removePeer(self)
+        self.swarmSession.downloader.storeCompleted()  # also what came just before it broke a rule
         self.swarmSession.peerLost(self, reason)
-
-    def turnBegan(self, received: int) -> None:
-        """Bytes came: the peer is alive."""
-        self._inTurn = True
-        self.now = self.swarmSession.engine.reactor.seconds()
-        self.incomingTimeout.touch()
 
     def turnEnded(self) -> None:
         """All that the bytes said was done: ask for more, in one write; then let the disk begin."""
@@ -205,20 +142,7 @@ class PeerSession:
                 self.incomingTimeout.start()
                 self._protocol.resumeReading("disk")
 
-    def _silent(self) -> None:
-        timeout = self.swarmSession.engine.settings.incomingTimeout
-        self.close(PeerDisconnected(f"nothing heard for {timeout:.0f} seconds"))
-
-    def _keepAlive(self) -> None:
-        self._write(messages.KeepAlive().encode())
-
     # -- sending
-
-    def send(self, message: messages.Message) -> None:
-        """Say C{message}, together with what else is said in this turn."""
-        self.wire.sent(message)
-        self.pendingMessages.send(message)
-        self._flushLater()
 
     def sendExtended(self, name: bytes, payload: bytes) -> bool:
         """Say C{payload} in the extension C{name}; C{False} if the peer does not speak it (BEP 10)."""
@@ -246,20 +170,12 @@ class PeerSession:
         """Send all that is pending, and C{requests}, in one write; later, while the transport is full."""
         if requests:
             self._write(self._drain() + messages.encodeRequests(requests))
-        elif self.pendingMessages and not self.sendingBlocked:
-            self._write(self._drain())
+        else:
+            super().flush()
 
-    def _drain(self) -> bytes:
-        return self.pendingMessages.drain(self.swarmSession.clientBitfield.tobytes)
-
-    def _write(self, data: bytes) -> None:
-        if self._protocol is not None and data:
-            self.outcomingTimeout.touch()
-            self._protocol.write(data)
-
-    def _flushLater(self) -> None:
-        if not self._inTurn:
-            self.swarmSession.flushLater(self)
+    def ownBitfield(self) -> bytes:
+        """See L{WireSession.ownBitfield}."""
+        return self.swarmSession.clientBitfield.tobytes()
 
     def sendClientStatus(self) -> None:
         """What we have, who we are, and what may be had while choked: the first messages."""
