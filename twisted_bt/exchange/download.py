@@ -3,11 +3,14 @@ One torrent's download: whom to ask for what, and what became of it.
 
 This is the front of the package; behind it each file answers one question:
 
+ - L{holdings<twisted_bt.exchange.holdings>}: what the peers have;
  - L{wishes<twisted_bt.exchange.wishes>}: which pieces are here, wanted, free to begin;
  - L{ledger<twisted_bt.exchange.ledger>}: who owes us which block of the pieces under way;
  - L{peerdownload<twisted_bt.exchange.peerdownload>}: how much a peer should owe us;
  - L{requests<twisted_bt.exchange.requests>}: what to ask of a peer next;
  - L{endgame<twisted_bt.exchange.endgame>}: and if everything is asked of others;
+ - L{arrivals<twisted_bt.exchange.arrivals>}: what came, and into which piece it goes;
+ - L{verdicts<twisted_bt.exchange.verdicts>}: what becomes of a piece that is whole;
  - L{suspects<twisted_bt.exchange.suspects>}: who lied, when a piece is corrupt.
 
 Nothing in it reads a clock: C{now} is in seconds, of one clock that does not go back.  BEP 3, 6, 54.
@@ -16,39 +19,22 @@ Nothing in it reads a clock: C{now} is in seconds, of one clock that does not go
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from enum import Enum
 
 from bitarray import bitarray
-from bitarray.util import ones, zeros
+from bitarray.util import zeros
 
-from twisted_bt.errors import ProtocolError
+from twisted_bt.exchange.arrivals import Arrival, Arrivals
 from twisted_bt.exchange.availability import Availability
 from twisted_bt.exchange.buffers import PieceBuffers
+from twisted_bt.exchange.holdings import Holdings
 from twisted_bt.exchange.ledger import Ledger
 from twisted_bt.exchange.peerdownload import PeerDownload
-from twisted_bt.exchange.piece import NOBODY, PieceDownload
 from twisted_bt.exchange.requests import Requests
 from twisted_bt.exchange.suspects import Suspects
+from twisted_bt.exchange.verdicts import Verdicts
 from twisted_bt.exchange.wishes import Wishes
 from twisted_bt.interfaces import Buffer, IPiecePicker, Random
-from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
-
-
-class Received(Enum):
-    """What a block turned out to be."""
-
-    UNASKED = "unasked"
-    """Never asked of this peer, or not of this length.  Nothing was stored."""
-    DUPLICATE = "duplicate"
-    """Asked once, but it is here already.  Nothing was stored."""
-    PARTIAL = "partial"
-    """Stored; the piece is not whole."""
-    COMPLETE = "complete"
-    """Stored, and it was the last: see L{Download.takePiece}."""
-
-
-_PARTIAL = Received.PARTIAL
-_COMPLETE = Received.COMPLETE
+from twisted_bt.torrent.pieces import Block, PieceLayout
 
 
 class Download:
@@ -84,12 +70,13 @@ class Download:
         self._pipelineSeconds = pipelineSeconds
         self._snubTimeout = snubTimeout
         self._pieceCount = layout.pieceCount
-        self._everything = ones(self._pieceCount)
         self._peers: dict[PeerDownload, None] = {}
         self._wishes = Wishes(layout, have, wanted)
         self._ledger = Ledger(layout, buffers)
-        self._pieces = self._ledger.pieces
         self._suspects = Suspects()
+        self._holdings = Holdings(layout, self.availability, self._wishes)
+        self._arrivals = Arrivals(layout, self._ledger)
+        self._verdicts = Verdicts(self._ledger, self._wishes, self._suspects, self._peers.keys())
         self._requests = Requests(
             layout,
             picker,
@@ -127,18 +114,18 @@ class Download:
             return
         self._ledger.release(peer, list(peer.outstanding))
         self._ledger.disown(peer)
-        self._setHave(peer, zeros(self._pieceCount), seed=False)
+        self._holdings.nothing(peer)
         peer.late.clear()
         del self._peers[peer]
         self._requests.mayDrop = True
 
     def peerHasAll(self, peer: PeerDownload) -> None:
         """It has every piece (BEP 6, or a full bitfield)."""
-        self._setHave(peer, self._everything, seed=True)
+        self._holdings.everything(peer)
 
     def peerHasNone(self, peer: PeerDownload) -> None:
         """It has nothing (BEP 6)."""
-        self._setHave(peer, zeros(self._pieceCount), seed=False)
+        self._holdings.nothing(peer)
 
     def peerBitfield(self, peer: PeerDownload, bits: bitarray) -> None:
         """
@@ -146,24 +133,7 @@ class Download:
 
         @raise ProtocolError: that is not a bit for each piece.
         """
-        if len(bits) != self._pieceCount:
-            raise ProtocolError(f"bitfield of {len(bits)} pieces, not {self._pieceCount}")
-        if bits.all():
-            self.peerHasAll(peer)
-        else:
-            self._setHave(peer, bits.copy(), seed=False)
-
-    def _setHave(self, peer: PeerDownload, bits: bitarray, seed: bool) -> None:
-        if peer.seed:
-            self.availability.removeAll()
-        else:
-            self.availability.removeBitfield(peer.have)
-        peer.have, peer.seed = bits, seed
-        if seed:
-            self.availability.addAll()
-        else:
-            self.availability.addBitfield(bits)
-        self._findWitness(peer)
+        self._holdings.only(peer, bits)
 
     def peerHave(self, peer: PeerDownload, index: int) -> None:
         """
@@ -171,14 +141,7 @@ class Download:
 
         @raise ProtocolError: there is no such piece.
         """
-        self.layout.checkPiece(index)
-        if peer.have[index]:
-            return
-        peer.have[index] = 1
-        peer.refusing.discard(index)
-        self.availability.add(index)
-        if peer.witness < 0 and self._wishes.needed[index]:
-            peer.witness = index
+        self._holdings.more(peer, index)
 
     def peerLost(self, peer: PeerDownload, index: int) -> None:
         """
@@ -186,18 +149,8 @@ class Download:
 
         @raise ProtocolError: there is no such piece.
         """
-        self.layout.checkPiece(index)
-        if not peer.have[index]:
+        if not self._holdings.less(peer, index):
             return
-        if peer.seed:
-            bits = self._everything.copy()
-            bits[index] = 0
-            self._setHave(peer, bits, seed=False)
-        else:
-            peer.have[index] = 0
-            self.availability.remove(index)
-            if peer.witness == index:
-                self._findWitness(peer)
         first = index * self._ledger.blocksPerPiece
         owed = range(first, first + self.layout.blockCount(index))
         self._ledger.release(peer, [block for block in owed if block in peer.outstanding])
@@ -243,21 +196,8 @@ class Download:
         peer.suggest(self.layout.checkPiece(index))
 
     def interesting(self, peer: PeerDownload) -> bool:
-        """
-        Whether it has anything that is wanted and not here.
-
-        One such piece is remembered as a witness.  That is cheaper than a count, which would have to
-        be kept for every peer with every piece.
-        """
-        witness = peer.witness
-        if witness < 0 or self._wishes.needed[witness]:
-            return witness >= 0
-        return self._findWitness(peer)
-
-    def _findWitness(self, peer: PeerDownload) -> bool:
-        # From the end: in a sequential download that piece stays missing longest.
-        peer.witness = (peer.have & self._wishes.needed).find(1, right=True)
-        return peer.witness >= 0
+        """Whether it has anything that is wanted and not here."""
+        return self._holdings.interesting(peer)
 
     # ------------------------------------------------------------ asking
 
@@ -298,87 +238,22 @@ class Download:
 
     # ------------------------------------------------------------ receiving
 
-    def received(self, peer: PeerDownload, index: int, begin: int, data: Buffer, now: float) -> Received:
+    def received(
+        self, peer: PeerDownload, blocks: Iterable[tuple[int, int, Buffer]], now: float
+    ) -> Arrival:
         """
-        C{data} came from C{peer} as the block at C{begin} of piece C{index}.  It is copied.
+        C{blocks} came from C{peer}: index, begin and data of each.  The data is copied.
 
-        Any numbers will do.
+        Any numbers will do.  For the pieces that are whole now see L{takePiece}.
         """
-        number, rest = divmod(begin, BLOCK_LENGTH)
-        piece = self._pieces.get(index)
-        size = len(data)
-        if (
-            piece is None
-            or rest
-            or number > piece.last
-            or size != (BLOCK_LENGTH if number < piece.last else piece.tail)
-            or (asked := peer.outstanding.pop(piece.base + number, None)) is None
-        ):
-            return self._stray(peer, index, begin, data, now)
-        if piece.askers[number] is peer.alone:
-            piece.askers[number] = ()
-        else:
-            self._ledger.settle(piece, number, peer)
-        peer.lastServed = asked
-        return self._store(peer, piece, number, data, now)
-
-    def _stray(self, peer: PeerDownload, index: int, begin: int, data: Buffer, now: float) -> Received:
-        """What came is not owed.  It may have been: then it is welcome, if it is not here."""
-        size = len(data)
-        block = self._blockId(index, begin, size)
-        if block not in peer.late:
-            return Received.UNASKED
-        number = begin // BLOCK_LENGTH
-        del peer.late[block]
-        piece = self._pieces.get(index)
-        if piece is None or piece.senders[number] is not NOBODY:
-            peer.rate.add(size, now)
-            self._ledger.wasted += size
-            return Received.DUPLICATE
-        self._ledger.claim(piece, number, peer)
-        return self._store(peer, piece, number, data, now)
-
-    def _blockId(self, index: int, begin: int, length: int) -> int:
-        """The id of that block; -1 if we would never ask for it."""
-        number, rest = divmod(begin, BLOCK_LENGTH)
-        if rest or not 0 <= index < self._pieceCount or not 0 <= number < self.layout.blockCount(index):
-            return -1
-        if length != self.layout.block(index, number).length:
-            return -1
-        return index * self._ledger.blocksPerPiece + number
-
-    def _store(
-        self, peer: PeerDownload, piece: PieceDownload, number: int, data: Buffer, now: float
-    ) -> Received:
-        begin = number * BLOCK_LENGTH
-        size = len(data)
-        piece.buffer[begin : begin + size] = data
-        piece.senders[number] = peer.key
-        peer.rate.add(size, now)
-        peer.lastReceived = now
-        if peer.slowStart:
-            peer.target += 1
-        elif peer.snubbed:
-            peer.restart()
-        piece.left -= 1
-        return _PARTIAL if piece.left else _COMPLETE
+        return self._arrivals.received(peer, blocks, now)
 
     def rejected(self, peer: PeerDownload, block: Block, now: float) -> bool:
         """
         It will not send C{block} (BEP 6).  Returns whether that was asked of it, ever: a peer that
         rejects what was not breaks the rules.
         """
-        owed = self._blockId(block.index, block.begin, block.length)
-        if owed not in peer.outstanding:
-            return peer.late.pop(owed, self) is None
-        self._ledger.release(peer, [owed])
-        del peer.late[owed]
-        if peer.choked:
-            peer.allowedFast.discard(block.index)
-        else:
-            # Or it would be asked for the very same at once, for ever.
-            peer.refusing.add(block.index)
-        return True
+        return self._arrivals.rejected(peer, block)
 
     def cancels(self) -> list[tuple[PeerDownload, Block]]:
         """Who should be told, once, that a block is not needed any more.  Peers may be gone meanwhile."""
@@ -391,19 +266,12 @@ class Download:
 
     def takePiece(self, index: int) -> memoryview:
         """
-        The bytes of a piece that is L{Received.COMPLETE}; they may be read until L{pieceVerified},
+        The bytes of a piece that is whole; they may be read until L{pieceVerified},
         L{pieceFailed} or L{pieceReturned} is called for it, one of which must be.
 
         @raise KeyError: it is not whole.
         """
-        piece = self._whole(index)
-        return piece.buffer[: piece.size]
-
-    def _whole(self, index: int) -> PieceDownload:
-        piece = self._pieces[index]
-        if piece.left:
-            raise KeyError(index)
-        return piece
+        return self._verdicts.take(index)
 
     def pieceVerified(self, index: int) -> frozenset[Hashable]:
         """
@@ -412,13 +280,7 @@ class Download:
         @return: the keys of peers that sent something else for a block of it before.
         @raise KeyError: it is not whole.
         """
-        piece = self._whole(index)
-        liars = self._suspects.good(piece) if self._suspects else frozenset()
-        self._ledger.close(index)
-        self._wishes.arrive(index)
-        if liars:
-            self._distrust(liars)
-        return liars
+        return self._verdicts.good(index)
 
     def pieceFailed(self, index: int) -> frozenset[Hashable]:
         """
@@ -427,13 +289,7 @@ class Download:
         @return: the key of its sender, if it was one.
         @raise KeyError: it is not whole.
         """
-        piece = self._whole(index)
-        liars = self._suspects.corrupt(piece)
-        self._ledger.wasted += piece.size
-        self._close(index)
-        if liars:
-            self._distrust(liars)
-        return liars
+        return self._verdicts.corrupt(index)
 
     def pieceReturned(self, index: int) -> None:
         """
@@ -441,25 +297,7 @@ class Download:
 
         @raise KeyError: it is not whole.
         """
-        self._ledger.wasted += self._whole(index).size
-        self._close(index)
-
-    def _close(self, index: int) -> None:
-        self._ledger.close(index)
-        self._wishes.giveBack(index)
-
-    def _distrust(self, liars: frozenset[Hashable]) -> None:
-        """Nothing more is asked of them, and what they sent of other pieces is asked for again."""
-        for peer in self._peers:
-            if peer.key in liars:
-                self._ledger.release(peer, list(peer.outstanding))
-                self._ledger.disown(peer)
-                peer.late.clear()
-                peer.liar = True
-                peer.target = 0
-        for piece in list(self._pieces.values()):
-            if piece.left:
-                self._ledger.discard(piece, liars)
+        self._verdicts.returned(index)
 
     # ------------------------------------------------------------ what is missing
 
@@ -485,7 +323,7 @@ class Download:
 
     def addHave(self, index: int) -> None:
         """Piece C{index} is here, without having been downloaded."""
-        piece = self._pieces.get(index)
+        piece = self._ledger.pieces.get(index)
         if piece is not None and piece.left:
             self._ledger.drop(index)
         self._suspects.forget(index)
@@ -494,23 +332,29 @@ class Download:
     def lostPiece(self, index: int) -> None:
         """Piece C{index} is not here, although it was thought to be."""
         if not self._wishes.missing[index]:
-            self._wishes.lose(index, self._pieces)
-            self._judge()
+            self._wishes.lose(index, self._ledger.pieces)
+            self._holdings.judge(self._peers)
+
+    def dropPartial(self) -> None:
+        """
+        Give back the memory of all pieces that are under way, unless they are whole; they will be
+        asked for again.
+        """
+        for index, piece in list(self._ledger.pieces.items()):
+            if piece.left:
+                self._ledger.drop(index)
+                self._wishes.giveBack(index)
 
     def setWanted(self, bits: bitarray) -> None:
         """
         From now on get the pieces in C{bits} (copied) and no others.  What is under way of others is
         dropped, unless it is whole.
         """
-        for index, piece in list(self._pieces.items()):
+        for index, piece in list(self._ledger.pieces.items()):
             if piece.left and not bits[index]:
                 self._ledger.drop(index)
-        self._wishes.want(bits, self._pieces)
-        self._judge()
-
-    def _judge(self) -> None:
-        for peer in self._peers:
-            self._findWitness(peer)
+        self._wishes.want(bits, self._ledger.pieces)
+        self._holdings.judge(self._peers)
 
     # ------------------------------------------------------------ time
 

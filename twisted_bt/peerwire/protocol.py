@@ -222,6 +222,16 @@ class PeerProtocol(Protocol):
             if not self._pauses and self._connected and self.reason is None:
                 cast(Any, self.transport).resumeProducing()
 
+    def part(self, reason: SessionException) -> None:
+        """
+        End the connection once what was written is sent: in the handshake phase, so that the peer
+        hears who we are and knows better next time.
+        """
+        if self.reason is None:
+            self.reason = reason
+            if self._connected:
+                cast(ITransport, self.transport).loseConnection()
+
     def close(self, reason: SessionException) -> None:
         """End the connection now; what waits to be sent is dropped.  Twice is the same as once."""
         if self.reason is None:

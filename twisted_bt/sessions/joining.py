@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 
 from twisted_bt.errors import PeerDisconnected
 from twisted_bt.peerwire.handshake import Handshake
 from twisted_bt.peerwire.protocol import PeerProtocol
-from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.sessions.vacancy import Vacancy
+from twisted_bt.sessions.wiresession import WireSession
 from twisted_bt.torrent.addresses import PeerAddr
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.engine import Engine
-    from twisted_bt.sessions.swarm import SwarmSession
+    from twisted_bt.sessions.meeting import IGathering
 
 T = TypeVar("T")
 
@@ -35,12 +35,12 @@ class ISwarmFinder(Protocol):
     def engine(self) -> Engine:
         """What the swarms of the client share."""
 
-    def swarmFor(self, infoHash: bytes) -> Deferred[SwarmSession]:
+    def swarmFor(self, infoHash: bytes) -> Deferred[IGathering]:
         """The swarm to talk about, opened if need be.  Fails with C{UnknownTorrent}."""
 
 
 async def initiatePeerSession(
-    swarm: SwarmSession, addr: PeerAddr, established: Callable[[PeerSession], None]
+    swarm: IGathering, addr: PeerAddr, established: Callable[[WireSession[Any]], None]
 ) -> None:
     """
     Dial C{addr} and talk to it until the connection is gone.
@@ -99,11 +99,11 @@ async def acceptPeerSession(finder: ISwarmFinder, protocol: PeerProtocol, addr: 
 
 
 async def _exchange(
-    swarm: SwarmSession,
-    session: PeerSession,
+    swarm: IGathering,
+    session: WireSession[Any],
     protocol: PeerProtocol,
     theirs: Handshake,
-    established: Callable[[PeerSession], None],
+    established: Callable[[WireSession[Any]], None],
 ) -> None:
     try:
         if theirs.infoHash != swarm.infoHash:
@@ -145,6 +145,6 @@ async def _close(protocol: PeerProtocol) -> None:
         await protocol.whenLost()
 
 
-def _greeting(swarm: SwarmSession) -> bytes:
+def _greeting(swarm: IGathering) -> bytes:
     engine = swarm.engine
     return Handshake(swarm.infoHash, engine.peerId, engine.settings.allowedExtensions).encode()
