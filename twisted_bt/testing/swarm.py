@@ -196,7 +196,8 @@ class SimulatedSwarm:
         engines = [each.client.engine for each in self.members if each.client.running]
         self.run(gatherResults([each.client.stopService() for each in self.members]))
         faults = [fault for engine in engines for fault in endFaults(engine)]
-        faults += self.network.leftovers()
+        hosts = dict.fromkeys(each.host for each in self.members)
+        faults += [f"{host}: {each}" for host in hosts for each in host.leftovers()]
         faults += [f"raised: {each.getErrorMessage()}" for each in self.network.failures]
         if faults:
             raise AssertionError("after the end: " + "; ".join(faults))

@@ -1,0 +1,286 @@
+"""
+Vocabulary: connectedPeers.  No two sessions to the same peer, whichever way they came to be; and a
+client never talks to itself.
+"""
+
+from __future__ import annotations
+
+from zope.interface import implementer
+
+from tests.sessions.case import SwarmCase
+from twisted_bt.errors import PeerDisconnected
+from twisted_bt.interfaces import IPeerPolicy, PeerInfo
+from twisted_bt.peerwire.extended import ExtendedHandshake
+from twisted_bt.peerwire.messages import HaveAll, HaveNone, Unchoke
+from twisted_bt.sessions.meeting import BOTH_DIAL
+from twisted_bt.sessions.policy import StandardPolicy
+from twisted_bt.settings import Settings
+from twisted_bt.testing.scripted import Listening, ScriptedPeer
+from twisted_bt.testing.swarm import Member
+from twisted_bt.torrent.addresses import PeerAddr
+
+
+class TwiceTests(SwarmCase):
+    """One peer, one session."""
+
+    def assertOne(self, one: Member, two: Member) -> None:
+        """Exactly one session is between the two, and both know it as the same."""
+        mine = list(one.session.connectedPeers.values())
+        theirs = list(two.session.connectedPeers.values())
+        self.assertEqual((len(mine), len(theirs)), (1, 1))
+        self.assertTrue(mine[0].established and theirs[0].established)
+        self.assertNotEqual(mine[0].incoming, theirs[0].incoming)
+        self.assertEqual(len(one.host.streams), 1)
+        self.assertEqual(len(two.host.streams), 1)
+
+    def test_bothDial(self) -> None:
+        """Both sides dial at once: exactly one session remains, the same on both sides."""
+        for delay in (0.0, 0.005, 0.02, 0.03, 0.05, 1.0):
+            one, two = self.swarm.leecher(), self.swarm.leecher()
+            one.meet(two)
+            self.advance(delay)
+            two.meet(one)
+            self.advance(3)
+            self.assertOne(one, two)
+            self.advance(60)
+            self.assertOne(one, two)
+
+    def test_bothDialWhileDownloading(self) -> None:
+        """Whichever session goes, the download is complete in the end."""
+        seeder, leecher = self.swarm.seeder(), self.swarm.leecher()
+        leecher.meet(seeder)
+        seeder.connect(leecher).addErrback(lambda reason: reason.trap(PeerDisconnected))
+        self.swarm.finish(120)
+        self.assertEqual(leecher.content, self.swarm.content)
+
+    def test_twoSources(self) -> None:
+        """A peer that two trackers return, or tracker and DHT, is dialled once."""
+        one, two = self.swarm.leecher(), self.swarm.leecher()
+        for source in ("tracker", "tracker", "dht", "pex"):
+            one.session.peersFound([two.address, two.address], source)
+            self.advance(0.01)
+        self.assertEqual(len(one.session.connectedPeers), 1)
+        self.advance(5)
+        self.assertOne(one, two)
+
+    def test_alreadyConnected(self) -> None:
+        """C{connectPeer} to whom there is a session with gives that session."""
+        one, two = self.swarm.leecher(), self.swarm.leecher()
+        session = self.swarm.run(one.connect(two))
+        self.assertIs(self.swarm.run(one.connect(two)), session)
+
+    def test_samePeerId(self) -> None:
+        """One that comes from two addresses is one peer: the older session stays."""
+        member = self.swarm.leecher()
+        first = self.met(member, HaveNone())
+        second = self.met(member, HaveNone())
+        self.assertIsNotNone(second.lost)
+        self.assertIsNone(first.lost)
+        self.assertEqual(len(member.session.connectedPeers), 1)
+
+    def test_comesAgain(self) -> None:
+        """Once its session is gone, a peer may come again under its id."""
+        member = self.swarm.leecher()
+        first = self.met(member, HaveNone())
+        first.close()
+        self.advance(1)
+        second = self.met(member, HaveNone())
+        self.assertIsNone(second.lost)
+        self.assertIsNotNone(second.handshake)
+
+    def test_muchLater(self) -> None:
+        """A second connection long after the first is no case of both sides dialling: the older stays."""
+        one, two = self.swarm.leecher(), self.swarm.leecher()
+        session = self.swarm.run(one.connect(two))
+        self.advance(BOTH_DIAL + 5)
+        reason = self.assertRaises(PeerDisconnected, self.swarm.run, two.connect(one))
+        self.assertIn("already connected", str(reason))
+        self.advance(1)
+        self.assertOne(one, two)
+        self.assertEqual(list(one.session.connectedPeers.values()), [session])
+
+
+class OurselvesTests(SwarmCase):
+    """A client never talks to itself."""
+
+    def test_selfConnection(self) -> None:
+        """Its own address, however it is heard of, leads to no session, and is not dialled again."""
+        member = self.swarm.leecher()
+        noted = self.observed(member)
+        member.meet(member)
+        self.advance(5)
+        self.assertEqual(member.session.connectedPeers, {})
+        self.assertEqual([event for event in noted.events if event[0] == "connected"], [])
+        self.assertIn(member.address, member.client.engine.ownAddresses)
+        dials: list[object] = []
+        self.network.watchers.append(lambda traffic: dials.append(traffic))
+        member.meet(member)
+        self.advance(600)
+        self.assertEqual(dials, [])
+
+    def test_asked(self) -> None:
+        """Told to connect to itself it says what is wrong, the second time without trying."""
+        member = self.swarm.leecher()
+        for word in ("ourselves", "ourselves"):
+            reason = self.assertRaises(PeerDisconnected, self.swarm.run, member.connect(member))
+            self.assertIn(word, str(reason))
+
+    def test_ownIdFromOutside(self) -> None:
+        """Who greets with our own id is taken for ourselves."""
+        member = self.swarm.leecher()
+        peer = self.met(member, HaveNone(), peerId=member.client.clientPeerId)
+        self.assertIsNotNone(peer.lost)
+        self.assertEqual(member.session.connectedPeers, {})
+
+
+class DiallingTests(SwarmCase):
+    """Whom a swarm dials."""
+
+    def server(self, **more: object) -> tuple[Listening, PeerAddr]:
+        """Somewhere that accepts scripted peers."""
+        host = self.network.host()
+        listening = Listening(lambda: ScriptedPeer(self.infoHash, **more))  # type: ignore[arg-type]
+        host.listenTCP(6881, listening)
+        return listening, PeerAddr(host.address, 6881)
+
+    def test_seedersWait(self) -> None:
+        """A complete torrent dials nobody: who wants something comes."""
+        seeder = self.swarm.seeder()
+        listening, addr = self.server(greets=True)
+        seeder.session.peersFound([addr], "tracker")
+        self.advance(60)
+        self.assertEqual(listening.accepted, [])
+
+    def test_retries(self) -> None:
+        """One that failed is tried again later, and after three failures no more."""
+        member = self.swarm.leecher()
+        listening, addr = self.server()
+        member.session.peersFound([addr], "tracker")
+        self.advance(1)
+        self.assertEqual(len(listening.accepted), 1)
+        self.advance(40)
+        self.assertEqual(len(listening.accepted), 1)
+        self.advance(60)
+        self.assertEqual(len(listening.accepted), 2)
+        self.advance(3600)
+        self.assertEqual(len(listening.accepted), 3)
+        self.assertEqual(len(member.session.meeting.known), 0)
+
+    def test_noMoreThanSlots(self) -> None:
+        """As many are dialled as there are slots."""
+        member = self.swarm.leecher(Settings(maxPeersPerTorrent=2))
+        places = [self.server(greets=True, peerId=b"-SC0001-scripted000%d" % number) for number in range(4)]
+        member.session.peersFound([addr for _, addr in places], "tracker")
+        self.advance(5)
+        used = [listening for listening, _ in places if listening.accepted]
+        self.assertEqual(len(used), 2)
+        self.assertEqual(member.session.vacantPeers, 0)
+        used[0].accepted[0].close()
+        self.advance(5)
+        self.assertEqual(sum(bool(listening.accepted) for listening, _ in places), 3)
+
+    def test_listenAddress(self) -> None:
+        """One that dialled us and told its port is known there, and dialled when it has gone."""
+        member = self.swarm.leecher()
+        host = self.network.host()
+        listening = Listening(lambda: ScriptedPeer(self.infoHash))
+        host.listenTCP(7777, listening)
+        peer = ScriptedPeer(self.infoHash)
+        self.swarm.run(peer.dial(host, member.address))
+        peer.greet()
+        peer.say(HaveNone(), ExtendedHandshake(port=7777))
+        self.advance(1)
+        addr = PeerAddr(host.address, 7777)
+        self.assertIn(addr, member.session.meeting.known)
+        self.assertEqual(self.sessionOf(member, peer).listenAddr, addr)
+        self.advance(100)
+        self.assertEqual(listening.accepted, [])
+        peer.close()
+        self.advance(100)
+        self.assertEqual(len(listening.accepted), 1)
+
+    def test_connectPeerByName(self) -> None:
+        """C{connectPeer} takes a name as well; a name that nobody has and no port are said to be so."""
+        one, two = self.swarm.leecher(), self.swarm.leecher()
+        self.network.name("friend.test", two.host.address)
+        session = self.swarm.run(one.session.connectPeer("friend.test", two.address.port))
+        self.assertEqual(session.connectedPeerAddr, two.address)
+        for host, port, word in (("nobody.test", 1, "no such host"), ("friend.test", 0, "port")):
+            reason = self.assertRaises(PeerDisconnected, self.swarm.run, one.session.connectPeer(host, port))
+            self.assertIn(word, str(reason))
+
+    def test_twoSeeds(self) -> None:
+        """Two seeds part; one of them may have been a leecher until now."""
+        seeder, leecher = self.swarm.seeder(), self.swarm.leecher()
+        noted = self.observed(leecher)
+        self.swarm.run(leecher.connect(seeder))
+        self.swarm.finish()
+        self.advance(1)
+        self.assertEqual((leecher.session.connectedPeers, seeder.session.connectedPeers), ({}, {}))
+        self.assertEqual(len(noted.ended), 1)
+
+
+@implementer(IPeerPolicy)
+class Picky(StandardPolicy):
+    """Accepts no one whose software is called Bad, nor dials port 6666."""
+
+    asked: list[PeerInfo]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.asked = []
+
+    def accepts(self, peer: PeerInfo) -> bool:
+        """See above."""
+        self.asked.append(peer)
+        return not peer.client.startswith("Bad") and peer.addr.port != 6666
+
+
+class PolicyTests(SwarmCase):
+    """C{IPeerPolicy}, brought by the application."""
+
+    def test_asked(self) -> None:
+        """It is asked before dialling and after each handshake, knowing more each time."""
+        member = self.swarm.leecher(peerPolicy=Picky)
+        peer = self.met(member, HaveNone())
+        peer.say(ExtendedHandshake(client="Good 1.0"))
+        self.advance(1)
+        asked = member.session.peerPolicy.asked  # type: ignore[attr-defined]
+        self.assertEqual([each.peerId for each in asked], [None, peer.peerId, peer.peerId])
+        self.assertEqual([each.client for each in asked][-1], "Good 1.0")
+        self.assertIsNone(peer.lost)
+
+    def test_refusedBySoftware(self) -> None:
+        """Who turns out to be unwanted loses its session."""
+        member = self.swarm.leecher(peerPolicy=Picky)
+        peer = self.met(member, HaveNone())
+        peer.say(ExtendedHandshake(client="Bad 1.0"))
+        self.advance(1)
+        self.assertTrue(peer.wasReset)
+
+    def test_refusedByAddress(self) -> None:
+        """Who is unwanted from the start is not dialled."""
+        member = self.swarm.leecher(peerPolicy=Picky)
+        dials: list[object] = []
+        self.network.watchers.append(dials.append)
+        member.session.peersFound([PeerAddr("10.0.0.77", 6666)], "tracker")
+        self.advance(10)
+        self.assertEqual(dials, [])
+
+    def test_roomMade(self) -> None:
+        """When there is no slot, who is of no use to either side makes room for who knocks."""
+        member = self.swarm.member(range(self.pieceCount), Settings(maxPeersPerTorrent=1))
+        idle = self.met(member, HaveNone())
+        self.advance(70)
+        fresh = self.met(member, HaveNone(), peerId=b"-SC0001-scripted0002")
+        self.assertTrue(idle.wasReset)
+        self.assertIsNotNone(fresh.handshake)
+
+    def test_noRoom(self) -> None:
+        """Who is useful does not make room."""
+        member = self.swarm.leecher(Settings(maxPeersPerTorrent=1))
+        useful = self.met(member, HaveAll(), Unchoke())
+        self.advance(40)
+        fresh = self.met(member, HaveNone(), peerId=b"-SC0001-scripted0002")
+        self.assertIsNone(useful.lost)
+        self.assertIsNone(fresh.handshake)
