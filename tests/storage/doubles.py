@@ -26,6 +26,7 @@ class FaultyCalls(FileCalls):
     System calls that fail with an error number where C{faults} has one under their name.
 
     @ivar room: bytes that can still be written; C{None}: any number.
+    @ivar syncs: how many syncs succeed before one fails; C{None}: any number.
     @ivar most: bytes that one write or read handles at most.
     @ivar log: names of what was called.
     """
@@ -33,6 +34,7 @@ class FaultyCalls(FileCalls):
     def __init__(self) -> None:
         self.faults: dict[str, int] = {}
         self.room: int | None = None
+        self.syncs: int | None = None
         self.most = 1 << 40
         self.log: list[str] = []
 
@@ -74,6 +76,10 @@ class FaultyCalls(FileCalls):
 
     def sync(self, fd: int) -> None:
         self._enter("sync")
+        if self.syncs is not None:
+            if not self.syncs:
+                raise OSError(errno.EIO, "broken")
+            self.syncs -= 1
         super().sync(fd)
 
 

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from tests.storage.doubles import ThreadReactor
 from twisted_bt.errors import SessionStopped
 from twisted_bt.interfaces import IDiskQueue
-from twisted_bt.storage.diskqueue import DiskThreads, ImmediateDisk
+from twisted_bt.storage.diskqueue import DiskThreads, ImmediateDisk, Pressure
 
 
 class DiskThreadsTests(SynchronousTestCase):
@@ -162,8 +162,6 @@ class DiskThreadsTests(SynchronousTestCase):
         done = queue.submit(partial(bool, piece))
         del piece
         self.reactor.wait(done)
-        # The thread has let go before it takes the next job.
-        self.reactor.wait(queue.submit(lambda: None))
         gc.collect()
         self.assertIsNone(remains())
 
@@ -208,6 +206,22 @@ class DiskThreadsTests(SynchronousTestCase):
         self.reactor.wait(queue.submit(lambda: None))
         self.assertEqual(heard, [True, False])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+
+class PressureTests(SynchronousTestCase):
+    """Bytes that wait, and who hears of them."""
+
+    def test_hysteresis(self) -> None:
+        """Congestion begins over the budget, and ends under half of it, not before."""
+        pressure = Pressure(100)
+        states = []
+        for cost in (100, 1, -1, -49, -1, -1, 51, 1, 1):
+            if cost > 0:
+                pressure.add(cost)
+            else:
+                pressure.remove(-cost)
+            states.append(pressure.congested)
+        self.assertEqual(states, [False, True, True, True, True, False, False, False, True])
 
 
 class ImmediateDiskTests(SynchronousTestCase):

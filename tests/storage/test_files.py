@@ -487,6 +487,16 @@ class FlushTests(FileStorageTestCase):
         another = self.fill(sample)
         self.successResultOf(another.flush())
 
+    def test_cannotOpen(self) -> None:
+        """A flush that failed before it began to sync has lost nothing: the next one can do it."""
+        self.pool = FilePool(1, self.calls)
+        sample = Sample([PIECE, PIECE], PIECE)
+        storage = self.fill(sample)
+        self.calls.faults["open"] = errno.EMFILE
+        self.fails(storage.flush(), "too many open files")
+        self.calls.faults.clear()
+        self.assertGreaterEqual(self.synced(storage), 2)
+
     def test_evicted(self) -> None:
         """A dirty file that was closed meanwhile, because too many were open, is synced nevertheless."""
         self.pool = FilePool(1, self.calls)
@@ -562,6 +572,7 @@ class ClosingTests(FileStorageTestCase):
         writing.addErrback(lambda reason: None)
         closed = storage.close()
         again = storage.close()
+        self.assertEqual(len(disk.held), 2)  # the writing, and not yet the closing
         disk.release(1)
         self.assertNoResult(closed)
         disk.releaseAll()

@@ -239,13 +239,13 @@ class DiskFiles:
         with self._lock:
             dirty = dict(self._dirty)
         for number, write in dirty.items():
-            try:
-                with self._open(number, write=True) as fd:
+            with self._open(number, write=True) as fd:
+                try:
                     self._calls.sync(fd)
-            except (OSError, StorageError) as error:
-                why = error if isinstance(error, StorageError) else explained(error, self._name(number))
-                self._lost = StorageError(f"{why}; what was written last may be lost")
-                raise self._lost from error
+                except OSError as error:
+                    why = explained(error, self._name(number))
+                    self._lost = StorageError(f"{why}; what was written last may be lost")
+                    raise self._lost from error
             with self._lock:
                 if self._dirty.get(number) == write:  # else somebody wrote, or flushed, meanwhile
                     del self._dirty[number]
