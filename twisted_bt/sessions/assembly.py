@@ -15,9 +15,8 @@ from twisted_bt.errors import StorageError
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.interfaces import IClientReactor, ITrackerClient, Random
 from twisted_bt.sessions.dialing import Dialer
-from twisted_bt.sessions.engine import Engine, Plugins
+from twisted_bt.sessions.engine import Engine, ITicking, Plugins
 from twisted_bt.sessions.metafiles import Metafiles
-from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.sessions.torrentmap import TorrentMap
 from twisted_bt.settings import Settings
 from twisted_bt.storage.database import StateDatabase
@@ -49,7 +48,7 @@ class Assembly:
         random: Random,
         peerId: bytes,
         listenerPort: Callable[[], int | None],
-        busy: Callable[[SwarmSession], None],
+        busy: Callable[[ITicking], None],
     ) -> None:
         stateDir = settings.stateDir
         disk = plugins.diskQueue(reactor, settings.diskThreads, settings.writeBudget)

@@ -29,7 +29,7 @@ from twisted_bt.errors import (
 )
 from twisted_bt.interfaces import IClientReactor, ISwarmObserver, Random
 from twisted_bt.sessions.assembly import Assembly
-from twisted_bt.sessions.engine import Engine, Plugins
+from twisted_bt.sessions.engine import Engine, ITicking, Plugins
 from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.listening import PeerListener
 from twisted_bt.sessions.metafiles import TorrentSource
@@ -93,7 +93,7 @@ class ClientSession(MultiService):
         self._locks: dict[bytes, DeferredLock] = {}
         self._waiting: list[Deferred[None]] = []
         self._restored: list[Deferred[None]] | None = []
-        self._busy: dict[SwarmSession, None] = {}
+        self._busy: dict[ITicking, None] = {}
         self._ticking: IDelayedCall | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -407,7 +407,7 @@ class ClientSession(MultiService):
             await swarm.stop()
             self.swarmSessions.pop(infoHash, None)
 
-    def _beBusy(self, swarm: SwarmSession) -> None:
+    def _beBusy(self, swarm: ITicking) -> None:
         self._busy[swarm] = None
         if self._ticking is None:
             self._ticking = self._reactor.callLater(1.0, self._tick)

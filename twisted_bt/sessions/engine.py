@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.exchange.choker import StandardChoker
@@ -33,15 +33,19 @@ from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.metainfo import Metainfo
 from twisted_bt.transport.plainsocket import SharedReader
 
-if TYPE_CHECKING:
-    from twisted_bt.sessions.swarm import SwarmSession
-
 #: Own addresses remembered; a host has few.
 MAX_OWN = 100
 
 
 def _noExtensions(metainfo: Metainfo) -> Sequence[IExtension]:
     return ()
+
+
+class ITicking(Protocol):
+    """Whatever has something to do once a second, for a while."""
+
+    def tick(self, now: float) -> bool:
+        """Do it; C{False}: there is nothing more to do, until C{busy} is called again."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ class Engine:
     reader: SharedReader
     dialer: Dialer
     listenerPort: Callable[[], int | None]
-    busy: Callable[[SwarmSession], None]
-    """Have this swarm's C{tick} called once a second, until it says that it has nothing to do."""
+    busy: Callable[[ITicking], None]
+    """Have its C{tick} called once a second, until it says that it has nothing to do."""
     rememberPaused: Callable[[bytes, bool], None]
     """Keep in mind that this torrent is paused, or no longer."""
     wallClock: Callable[[], float]

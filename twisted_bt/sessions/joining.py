@@ -35,7 +35,7 @@ class ISwarmFinder(Protocol):
     def engine(self) -> Engine:
         """What the swarms of the client share."""
 
-    def swarmFor(self, infoHash: bytes) -> Deferred[IGathering]:
+    def swarmFor(self, infoHash: bytes) -> Deferred[Any]:
         """The swarm to talk about, opened if need be.  Fails with C{UnknownTorrent}."""
 
 

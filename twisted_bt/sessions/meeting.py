@@ -7,8 +7,8 @@ or three sources told of it, and a client never talks to itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
@@ -16,19 +16,67 @@ from twisted.python.failure import Failure
 
 from twisted_bt.discovery.peerlist import PeerList
 from twisted_bt.errors import PeerDisconnected, SessionException
-from twisted_bt.interfaces import PeerInfo
+from twisted_bt.interfaces import ChokeCandidate, IPeerPolicy, PeerInfo
 from twisted_bt.peerwire.handshake import Handshake
 from twisted_bt.peerwire.protocol import PeerProtocol
+from twisted_bt.sessions.engine import Engine
 from twisted_bt.sessions.joining import initiatePeerSession
-from twisted_bt.sessions.peer import PeerSession
+from twisted_bt.sessions.vacancy import Vacancy
+from twisted_bt.sessions.wiresession import WireSession
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.ids import clientName
 
-if TYPE_CHECKING:
-    from twisted_bt.sessions.swarm import SwarmSession
-
 #: Seconds within which two sessions with one peer count as made at the same time, by both sides.
 BOTH_DIAL = 10.0
+
+
+class IGathering(Protocol):
+    """What a meeting needs of its swarm, whatever its peers talk about."""
+
+    infoHash: bytes
+    connectedPeers: dict[PeerAddr, Any]
+
+    @property
+    def engine(self) -> Engine:
+        """What the swarms of the client share."""
+
+    @property
+    def slots(self) -> Vacancy:
+        """For peer sessions."""
+
+    @property
+    def priority(self) -> int:
+        """In the queue for client slots; lower comes first."""
+
+    @property
+    def peerPolicy(self) -> IPeerPolicy:
+        """Whom to talk to."""
+
+    @property
+    def meeting(self) -> Meeting:
+        """Who meets for it."""
+
+    @property
+    def running(self) -> bool:
+        """Whether peers are talked to now."""
+
+    @property
+    def seeking(self) -> bool:
+        """Whether peers are dialled: there is something to get."""
+
+    def newSession(
+        self, addr: PeerAddr, incoming: bool, now: float, protocol: PeerProtocol | None
+    ) -> WireSession[Any]:
+        """A session of its kind."""
+
+    def establishedPeers(self) -> Iterable[WireSession[Any]]:
+        """The peers past their handshake."""
+
+    def candidates(self, now: float) -> Sequence[ChokeCandidate]:
+        """The established peers as policies and chokers see them; the keys are the sessions."""
+
+    def whenChecked(self) -> Deferred[Any]:
+        """Fires once peers can be talked to."""
 
 
 class Meeting:
@@ -42,12 +90,12 @@ class Meeting:
 
     _log = Logger()
 
-    def __init__(self, swarm: SwarmSession) -> None:
+    def __init__(self, swarm: IGathering) -> None:
         self._swarm = swarm
         self._engine = swarm.engine
         self.known = PeerList(swarm.engine.random)
         self._tasks: dict[Deferred[None], None] = {}
-        self._byPeerId: dict[bytes, PeerSession] = {}
+        self._byPeerId: dict[bytes, WireSession[Any]] = {}
         self._emptied: list[Deferred[None]] = []
 
     def _now(self) -> float:
@@ -74,7 +122,7 @@ class Meeting:
     def dialMore(self) -> None:
         """Dial as many as there are slots for."""
         swarm, engine = self._swarm, self._engine
-        if swarm.complete or not swarm.status.running:
+        if not swarm.seeking:
             return  # a seeder is found by those who want something
         now = self._now()
         while swarm.slots.vacant > 0 and engine.dialSlots.vacant > 0 and engine.clientSlots.vacant > 0:
@@ -84,10 +132,10 @@ class Meeting:
             if addr not in swarm.connectedPeers:
                 self._dial(addr)
 
-    def _dial(self, addr: PeerAddr, established: Deferred[PeerSession] | None = None) -> None:
+    def _dial(self, addr: PeerAddr, established: Deferred[WireSession[Any]] | None = None) -> None:
         met = False
 
-        def done(session: PeerSession) -> None:
+        def done(session: WireSession[Any]) -> None:
             nonlocal met
             met = True
             self.known.established(addr)
@@ -110,10 +158,10 @@ class Meeting:
         self._tasks[task] = None
         task.addErrback(ended)
 
-    def connectPeer(self, host: str, port: int) -> Deferred[PeerSession]:
+    def connectPeer(self, host: str, port: int) -> Deferred[Any]:
         """Talk to the peer at C{host}; fires after the handshake, fails with C{SessionException}."""
 
-        async def connect() -> PeerSession:
+        async def connect() -> Any:
             await self._swarm.whenChecked()
             addr = await self._engine.dialer.resolve(host, port)
             session = self._swarm.connectedPeers.get(addr)
@@ -121,7 +169,7 @@ class Meeting:
                 return session
             self.known.add([addr], "user", self._now())
             self.known.connected(addr)
-            established: Deferred[PeerSession] = Deferred()
+            established: Deferred[WireSession[Any]] = Deferred()
             self._dial(addr, established)
             return await established
 
@@ -129,7 +177,9 @@ class Meeting:
 
     # -- admitting
 
-    def register(self, addr: PeerAddr, incoming: bool, protocol: PeerProtocol | None = None) -> PeerSession:
+    def register(
+        self, addr: PeerAddr, incoming: bool, protocol: PeerProtocol | None = None
+    ) -> WireSession[Any]:
         """
         A session with C{addr} is to begin, and there is none yet: check and add in one step.  The
         caller took a slot, and owes L{unregister}.
@@ -137,8 +187,8 @@ class Meeting:
         @raise PeerDisconnected: there is one, or there shall be none.
         """
         swarm, engine = self._swarm, self._engine
-        if not swarm.status.running:
-            raise PeerDisconnected(f"the torrent is {swarm.status.value}")
+        if not swarm.running:
+            raise PeerDisconnected("the torrent is not being exchanged now")
         if addr in swarm.connectedPeers:
             raise PeerDisconnected(f"already connected to {addr}")
         if addr in engine.bans:
@@ -147,11 +197,11 @@ class Meeting:
             raise PeerDisconnected(f"{addr} is ourselves")
         if not swarm.peerPolicy.accepts(PeerInfo(addr, incoming)):
             raise PeerDisconnected(f"{addr} is not accepted")
-        session = PeerSession(swarm, addr, incoming, self._now(), protocol)
+        session = swarm.newSession(addr, incoming, self._now(), protocol)
         swarm.connectedPeers[addr] = session
         return session
 
-    def unregister(self, session: PeerSession) -> None:
+    def unregister(self, session: WireSession[Any]) -> None:
         """The connection is gone, or never came; the caller gives the slot back."""
         del self._swarm.connectedPeers[session.connectedPeerAddr]
         if session.peerId is not None and self._byPeerId.get(session.peerId) is session:
@@ -163,7 +213,7 @@ class Meeting:
             for waiter in emptied:
                 waiter.callback(None)
 
-    def admit(self, session: PeerSession, theirs: Handshake) -> None:
+    def admit(self, session: WireSession[Any], theirs: Handshake) -> None:
         """
         The peer said who it is.
 
@@ -186,7 +236,7 @@ class Meeting:
             other.close(PeerDisconnected("the peer connected at the same time"))
         self._byPeerId[theirs.peerId] = session
 
-    def _prefer(self, new: PeerSession, old: PeerSession, peerId: bytes) -> bool:
+    def _prefer(self, new: WireSession[Any], old: WireSession[Any], peerId: bytes) -> bool:
         """
         Both sides dialled: both keep the connection made by whose id is lower.  Else the older stays.
         """
@@ -194,7 +244,7 @@ class Meeting:
             return False
         return new.incoming == (peerId < self._engine.peerId)
 
-    def described(self, session: PeerSession) -> None:
+    def described(self, session: WireSession[Any]) -> None:
         """The peer told its software and port (BEP 10)."""
         if session.incoming and session.listenAddr is not None:
             self.known.add([session.listenAddr], "incoming", self._now())
@@ -202,17 +252,11 @@ class Meeting:
         if not self._swarm.peerPolicy.accepts(session.info):
             session.close(PeerDisconnected(f"{session.client} is not accepted"))
 
-    def judge(self, session: PeerSession) -> None:
-        """Part from who can neither give nor take: another seed."""
-        if self._swarm.complete and session.established and session.isSeed:
-            session.close(PeerDisconnected("both are seeds"))
-
     def makeRoom(self) -> None:
         """Somebody knocks and there is no slot: ask the policy who might leave."""
         now = self._now()
-        candidates = [peer.candidate(now) for peer in self._swarm.establishedPeers()]
-        victim = self._swarm.peerPolicy.victim(candidates, self._swarm.complete)
-        if isinstance(victim, PeerSession):
+        victim = self._swarm.peerPolicy.victim(self._swarm.candidates(now), not self._swarm.seeking)
+        if isinstance(victim, WireSession):
             victim.close(PeerDisconnected("made room for another peer"))
 
     def ban(self, addr: PeerAddr, why: str) -> None:

@@ -19,8 +19,9 @@ from zope.interface import implementer
 
 from twisted_bt.errors import PeerDisconnected, SessionException, StorageError
 from twisted_bt.exchange.download import Download
-from twisted_bt.interfaces import IExtension, IPeerSink, IStorage, ISwarmObserver
+from twisted_bt.interfaces import ChokeCandidate, IExtension, IPeerSink, IStorage, ISwarmObserver
 from twisted_bt.peerwire.extended import DontHave, ExtendedHandshake, LocalExtensions
+from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.sessions.announcing import Announcing
 from twisted_bt.sessions.choking import Choking
 from twisted_bt.sessions.downloader import Downloader
@@ -192,6 +193,26 @@ class SwarmSession:
         """Bytes a second to peers."""
         return self.uploader.rate.rate(self.engine.reactor.seconds())
 
+    @property
+    def running(self) -> bool:
+        """Whether peers are talked to now."""
+        return self.status.running
+
+    @property
+    def seeking(self) -> bool:
+        """Whether peers are dialled: there is something to get."""
+        return self.status is SwarmStatus.DOWNLOADING
+
+    def newSession(
+        self, addr: PeerAddr, incoming: bool, now: float, protocol: PeerProtocol | None = None
+    ) -> PeerSession:
+        """A session about content, not yet registered."""
+        return PeerSession(self, addr, incoming, now, protocol)
+
+    def candidates(self, now: float) -> list[ChokeCandidate]:
+        """The peers past their handshake, as policies and chokers see them."""
+        return [peer.candidate(now) for peer in self.establishedPeers()]
+
     def establishedPeers(self) -> Iterable[PeerSession]:
         """The peers past their handshake."""
         return [peer for peer in self.connectedPeers.values() if peer.established]
@@ -307,7 +328,7 @@ class SwarmSession:
         self.observers.tell("completed", self)
         self.life.completed()
         for peer in self.establishedPeers():
-            self.meeting.judge(peer)
+            self.partFrom(peer)
 
     def pieceLost(self, index: int) -> None:
         """Piece C{index} was taken to be here, and is not: take it back, and get it."""
@@ -349,6 +370,11 @@ class SwarmSession:
         """See L{IPeerSink}."""
         self.meeting.peersFound(addresses, source)
 
+    def partFrom(self, session: PeerSession) -> None:
+        """End the session if neither side can give the other anything: both are seeds."""
+        if self.complete and session.established and session.isSeed:
+            session.close(PeerDisconnected("both are seeds"))
+
     def peerEstablished(self, session: PeerSession) -> None:
         """C{session} is past its handshake."""
         self.downloader.addPeer(session)
@@ -357,12 +383,12 @@ class SwarmSession:
 
     def peerHasMore(self, session: PeerSession) -> None:
         """C{session} told of pieces."""
-        self.meeting.judge(session)
+        self.partFrom(session)
 
     def peerDescribed(self, session: PeerSession, theirs: ExtendedHandshake) -> None:
         """C{session} said more of itself (BEP 10)."""
         self.meeting.described(session)
-        self.meeting.judge(session)
+        self.partFrom(session)
 
     def peerLost(self, session: PeerSession, reason: SessionException) -> None:
         """C{session}'s connection is gone."""
