@@ -4,38 +4,21 @@ From a name or an address to a connected L{PeerProtocol}, with a time limit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionReceiver
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from twisted_bt.errors import PeerDisconnected
 from twisted_bt.interfaces import IClientReactor
+from twisted_bt.naming import resolve
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.settings import Settings
 from twisted_bt.torrent.addresses import PeerAddr, peerAddr
 from twisted_bt.transport.plainsocket import SharedReader
-
-
-@implementer(IResolutionReceiver)
-class _Addresses:
-    def __init__(self, result: Deferred[list[str]]) -> None:
-        self._result = result
-        self._found: list[str] = []
-
-    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None: ...
-
-    def addressResolved(self, address: IAddress) -> None:
-        self._found.append(address.host)  # type: ignore[attr-defined]
-
-    def resolutionComplete(self) -> None:
-        if not self._result.called:
-            self._result.callback(self._found)
 
 
 class _Factory(Factory):
@@ -69,16 +52,15 @@ class Dialer:
         except ValueError as notLiteral:
             if not 0 < port < 65536:
                 raise PeerDisconnected(str(notLiteral)) from notLiteral
-        found: Deferred[list[str]] = Deferred(lambda _: None)
-        self._reactor.nameResolver.resolveHostName(_Addresses(found), host, port)
-        found.addTimeout(self._settings.connectTimeout, self._reactor)
+        searching = resolve(self._reactor, host, port)
+        searching.addTimeout(self._settings.connectTimeout, self._reactor)
         try:
-            hosts: Sequence[str] = await found
+            found = await searching
         except Exception as reason:
             raise PeerDisconnected(f"cannot look up {host}: {reason}") from reason
-        if not hosts:
+        if not found:
             raise PeerDisconnected(f"no such host: {host}")
-        return peerAddr(hosts[0], port)
+        return found[0]
 
     def connect(self, addr: PeerAddr) -> Deferred[PeerProtocol]:
         """A connection to C{addr}.  Fails with L{PeerDisconnected}; can be cancelled."""

@@ -18,10 +18,10 @@ from zope.interface import implementer
 
 from twisted_bt.errors import TrackerError
 from twisted_bt.interfaces import ITrackerClient, Random
+from twisted_bt.naming import resolve
 from twisted_bt.torrent.addresses import PeerAddr, peerAddr
 from twisted_bt.tracker.announce import AnnounceRequest, AnnounceResponse, ScrapeEntry
 from twisted_bt.tracker.httpwire import MAX_PEERS
-from twisted_bt.tracker.resolution import resolve
 from twisted_bt.tracker.udpwire import (
     CONNECTION_LIFE,
     MAX_SCRAPE,
