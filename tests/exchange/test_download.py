@@ -10,9 +10,10 @@ from bitarray import bitarray
 from bitarray.util import ones, zeros
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.exchange.outcome import Outcome, send
 from twisted_bt.errors import ProtocolError
 from twisted_bt.exchange.buffers import PieceBuffers
-from twisted_bt.exchange.download import Download, Received
+from twisted_bt.exchange.download import Download
 from twisted_bt.exchange.peerdownload import MIN_PIPELINE, PeerDownload
 from twisted_bt.exchange.picker import RarestFirst, Sequential
 from twisted_bt.interfaces import IPiecePicker
@@ -75,12 +76,12 @@ class Scene:
         start = self.layout.pieceOffset(block.index) + block.begin
         return self.content[start : start + block.length]
 
-    def send(self, peer: PeerDownload, block: Block, data: bytes | None = None) -> Received:
+    def send(self, peer: PeerDownload, block: Block, data: bytes | None = None) -> Outcome:
         """C{block} comes from C{peer}."""
         content = self.data(block) if data is None else data
-        return self.download.received(peer, block.index, block.begin, memoryview(content), self.now)
+        return send(self.download, peer, block.index, block.begin, memoryview(content), self.now)
 
-    def lie(self, peer: PeerDownload, block: Block) -> Received:
+    def lie(self, peer: PeerDownload, block: Block) -> Outcome:
         """C{block} comes from C{peer}, and is wrong."""
         return self.send(peer, block, bytes(block.length))
 
@@ -103,7 +104,7 @@ class Scene:
                 if blocks:
                     idle = False
                     block = blocks.pop(0)
-                    if self.send(peer, block) is Received.COMPLETE:
+                    if self.send(peer, block) is Outcome.COMPLETE:
                         self.judge(block.index)
                 for other, block in self.download.cancels():
                     owed[other].remove(block)
@@ -396,12 +397,12 @@ class ReceivingTests(SynchronousTestCase):
         scene = Scene(pieces=1, tail=100)
         peer = scene.peer("a")
         results = [scene.send(peer, block) for block in scene.ask(peer)]
-        self.assertEqual(results, [Received.PARTIAL] * 3 + [Received.COMPLETE])
+        self.assertEqual(results, [Outcome.PARTIAL] * 3 + [Outcome.COMPLETE])
         self.assertEqual(scene.download.takePiece(0), scene.content[: 4 * BLOCK_LENGTH])
         self.assertEqual(scene.download.pieceVerified(0), frozenset())
         (block,) = scene.ask(peer)
         self.assertEqual(block, Block(1, 0, 100))
-        self.assertEqual(scene.send(peer, block), Received.COMPLETE)
+        self.assertEqual(scene.send(peer, block), Outcome.COMPLETE)
         self.assertEqual(scene.download.takePiece(1), scene.content[-100:])
 
     def test_unasked(self) -> None:
@@ -421,11 +422,11 @@ class ReceivingTests(SynchronousTestCase):
             (3, 0, full),
             (2**32 - 1, 2**32 - 1, full),
         ):
-            result = scene.download.received(peer, index, begin, data, scene.now)
-            self.assertEqual(result, Received.UNASKED, (index, begin, len(data)))
-        self.assertEqual(scene.send(other, block), Received.UNASKED)
-        self.assertEqual(scene.send(peer, block), Received.PARTIAL)
-        self.assertEqual(scene.send(peer, block), Received.UNASKED)
+            result = send(scene.download, peer, index, begin, data, scene.now)
+            self.assertEqual(result, Outcome.UNASKED, (index, begin, len(data)))
+        self.assertEqual(scene.send(other, block), Outcome.UNASKED)
+        self.assertEqual(scene.send(peer, block), Outcome.PARTIAL)
+        self.assertEqual(scene.send(peer, block), Outcome.UNASKED)
         self.assertEqual(peer.rate.total, BLOCK_LENGTH)
 
     def test_lateAfterChoke(self) -> None:
@@ -435,8 +436,8 @@ class ReceivingTests(SynchronousTestCase):
         (block, *_) = scene.ask(peer)
         scene.download.peerChoked(peer)
         self.assertEqual(peer.outstanding, {})
-        self.assertEqual(scene.send(peer, block), Received.PARTIAL)
-        self.assertEqual(scene.send(peer, block), Received.UNASKED)
+        self.assertEqual(scene.send(peer, block), Outcome.PARTIAL)
+        self.assertEqual(scene.send(peer, block), Outcome.UNASKED)
 
     def test_lateAndHere(self) -> None:
         """If somebody else sent it meanwhile it is a duplicate, and wasted."""
@@ -447,7 +448,7 @@ class ReceivingTests(SynchronousTestCase):
         other = scene.peer("b")
         self.assertIn(block, scene.ask(other))
         scene.send(other, block)
-        self.assertEqual(scene.send(peer, block), Received.DUPLICATE)
+        self.assertEqual(scene.send(peer, block), Outcome.DUPLICATE)
         self.assertEqual(scene.download.wasted, BLOCK_LENGTH)
 
     def test_lateFirst(self) -> None:
@@ -458,7 +459,7 @@ class ReceivingTests(SynchronousTestCase):
         scene.download.peerChoked(peer)
         other = scene.peer("b")
         scene.ask(other)
-        self.assertEqual(scene.send(peer, block), Received.PARTIAL)
+        self.assertEqual(scene.send(peer, block), Outcome.PARTIAL)
         self.assertEqual(scene.download.cancels(), [(other, block)])
         self.assertEqual(scene.download.cancels(), [])
 
@@ -481,7 +482,7 @@ class ReceivingTests(SynchronousTestCase):
         peer, other = scene.peer("a"), scene.peer("b")
         blocks = scene.ask(peer)
         scene.download.peerChoked(peer)
-        self.assertEqual(scene.send(peer, blocks[0]), Received.PARTIAL)
+        self.assertEqual(scene.send(peer, blocks[0]), Outcome.PARTIAL)
         self.assertNotIn(blocks[1], scene.ask(other))
         self.assertTrue(scene.download.rejected(peer, blocks[1], scene.now))
         self.assertFalse(scene.download.rejected(peer, blocks[1], scene.now))
@@ -544,7 +545,7 @@ class ReceivingTests(SynchronousTestCase):
         blocks = scene.ask(peer)
         scene.download.removePeer(peer)
         scene.download.removePeer(peer)
-        self.assertEqual(scene.send(peer, blocks[0]), Received.UNASKED)
+        self.assertEqual(scene.send(peer, blocks[0]), Outcome.UNASKED)
         self.assertEqual([scene.download.availability.count(i) for i in range(4)], [0] * 4)
         self.assertEqual(scene.ask(scene.peer("b")), blocks)
 
@@ -556,7 +557,7 @@ class WholePieceTests(SynchronousTestCase):
         """A whole piece from C{peer}."""
         blocks = scene.ask(peer)
         results = [scene.send(peer, block) for block in blocks]
-        assert results[-1] is Received.COMPLETE
+        assert results[-1] is Outcome.COMPLETE
         return blocks[0].index
 
     def test_verified(self) -> None:
@@ -661,7 +662,7 @@ class LiarTests(SynchronousTestCase):
         """A piece that was corrupt is asked of one peer alone; when that is gone another goes on."""
         scene = Scene(pieces=1, blocks=32)
         honest, liar = scene.peer("honest"), scene.peer("liar")
-        while not scene.download._pieces or scene.download._pieces[0].left:
+        while not scene.download._ledger.pieces or scene.download._ledger.pieces[0].left:
             for block in scene.ask(honest):
                 scene.send(honest, block)
             for block in scene.ask(liar):
@@ -736,7 +737,7 @@ class TimeTests(SynchronousTestCase):
         peer = scene.peer("a")
         (block, *_) = scene.ask(peer)
         scene.download.tick(scene.now + 60)
-        self.assertEqual(scene.send(peer, block), Received.PARTIAL)
+        self.assertEqual(scene.send(peer, block), Outcome.PARTIAL)
         self.assertFalse(peer.snubbed)
         self.assertEqual(peer.target, MIN_PIPELINE)
 
@@ -748,7 +749,7 @@ class TimeTests(SynchronousTestCase):
             scene.now += 50
             scene.download.tick(scene.now)
             self.assertFalse(peer.snubbed)
-            self.assertIn(scene.send(peer, block), (Received.PARTIAL, Received.COMPLETE))
+            self.assertIn(scene.send(peer, block), (Outcome.PARTIAL, Outcome.COMPLETE))
 
     def test_idleIsNoSnub(self) -> None:
         """Who was asked for nothing owes nothing, however long; the clock starts with the request."""
@@ -836,9 +837,9 @@ class EndgameTests(SynchronousTestCase):
         taken = scene.ask(fast)
         self.assertEqual(taken, owed[::-1][: len(taken)])
         self.assertGreaterEqual(len(taken), 4)
-        self.assertEqual(scene.send(fast, taken[0]), Received.PARTIAL)
+        self.assertEqual(scene.send(fast, taken[0]), Outcome.PARTIAL)
         self.assertEqual(scene.download.cancels(), [(slow, taken[0])])
-        self.assertEqual(scene.send(slow, taken[0]), Received.DUPLICATE)
+        self.assertEqual(scene.send(slow, taken[0]), Outcome.DUPLICATE)
 
     def test_neverTwiceOfOne(self) -> None:
         """No block is asked of the same peer twice, nor of more than three."""
@@ -927,7 +928,7 @@ class EndgameTests(SynchronousTestCase):
                     owed[peer] += scene.ask(peer)
                     if owed[peer]:
                         block = owed[peer].pop(0)
-                        if scene.send(peer, block) is Received.COMPLETE:
+                        if scene.send(peer, block) is Outcome.COMPLETE:
                             scene.judge(block.index)
                     for other, block in scene.download.cancels():
                         if block in owed[other]:

@@ -10,14 +10,15 @@ from bitarray import bitarray
 from bitarray.util import zeros
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.exchange.outcome import Outcome, send
 from twisted_bt.exchange.buffers import PieceBuffers
-from twisted_bt.exchange.download import Download, Received
+from twisted_bt.exchange.download import Download
 from twisted_bt.exchange.peerdownload import PeerDownload
 from twisted_bt.exchange.picker import RandomFirst, RarestFirst, Sequential
 from twisted_bt.exchange.piece import NOBODY
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
 
-_STORED = (Received.PARTIAL, Received.COMPLETE)
+_STORED = (Outcome.PARTIAL, Outcome.COMPLETE)
 
 
 class Walk:
@@ -156,12 +157,12 @@ class Walk:
         data = self.content[start : start + block.length]
         if peer.key in self.liars and self.random.random() < 0.5:
             data = self.random.randbytes(block.length)
-        result = self.download.received(peer, block.index, block.begin, data, self.now)
-        assert result in _STORED or (result is Received.DUPLICATE and not owed), result
-        if result is Received.COMPLETE:
+        result = send(self.download, peer, block.index, block.begin, data, self.now)
+        assert result in _STORED or (result is Outcome.DUPLICATE and not owed), result
+        if result is Outcome.COMPLETE:
             self.storing.append(block.index)
-        result = self.download.received(peer, block.index, block.begin, data, self.now)
-        assert result is Received.UNASKED, result
+        result = send(self.download, peer, block.index, block.begin, data, self.now)
+        assert result is Outcome.UNASKED, result
 
     def store(self) -> None:
         """A whole piece is hashed, and stored or not; liars are disconnected."""

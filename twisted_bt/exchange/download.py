@@ -238,9 +238,7 @@ class Download:
 
     # ------------------------------------------------------------ receiving
 
-    def received(
-        self, peer: PeerDownload, blocks: Iterable[tuple[int, int, Buffer]], now: float
-    ) -> Arrival:
+    def received(self, peer: PeerDownload, blocks: Iterable[tuple[int, int, Buffer]], now: float) -> Arrival:
         """
         C{blocks} came from C{peer}: index, begin and data of each.  The data is copied.
 
@@ -266,7 +264,7 @@ class Download:
 
     def takePiece(self, index: int) -> memoryview:
         """
-        The bytes of a piece that is whole; they may be read until L{pieceVerified},
+        The bytes of a piece that is whole (see L{Arrival}); they may be read until L{pieceVerified},
         L{pieceFailed} or L{pieceReturned} is called for it, one of which must be.
 
         @raise KeyError: it is not whole.

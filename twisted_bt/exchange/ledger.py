@@ -8,8 +8,8 @@ The invariant, for every block of every piece that is not here:
  - C{partial} holds exactly the pieces with free blocks;
  - each piece under way holds one buffer of the pool, and nothing else does.
 
-All changes of it are in this file, but for one: L{Download<twisted_bt.exchange.download.Download>}.received
-does the ordinary block itself, since a call more would cost a tenth of it.
+All changes of it are in this file, but for one: L{twisted_bt.exchange.arrivals} does the ordinary block
+itself, since a call more would cost a good part of it.
 """
 
 from __future__ import annotations

@@ -163,6 +163,14 @@ class PeerDownload:
         self._speed = 0.0
         self.target = MIN_PIPELINE
 
+    def served(self, blocks: int, now: float) -> None:
+        """So many blocks of it were stored."""
+        self.lastReceived = now
+        if self.slowStart:
+            self.target += blocks
+        elif self.snubbed:
+            self.restart()
+
     def adapt(self, now: float, seconds: float, most: int) -> None:
         """
         Set C{target} to C{seconds} of what comes, at most C{most} blocks.  About once a second.

@@ -32,7 +32,7 @@ class IMessageSink(TypingProtocol):
     """What a session is to its connection."""
 
     handlers: ClassVar[Mapping[type, Callable[[Any, Any], None]]]
-    """By class of message, called with the session and the message; may raise C{SessionException}."""
+    """By class of what the decoder yields; called with the session and that; may raise C{SessionException}."""
 
     def turnBegan(self, received: int) -> None:
         """C{received} bytes arrived; their messages follow."""
@@ -157,7 +157,7 @@ class PeerProtocol(Protocol):
                 return
             session.turnBegan(len(data))
             handlers = session.handlers
-            for message in self.decoder.feed(data):
+            for message in self.decoder.feedRuns(data):
                 handlers[message.__class__](session, message)
             session.turnEnded()
         except SessionException as reason:  # the one place where a session dies of what it read

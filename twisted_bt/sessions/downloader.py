@@ -17,11 +17,12 @@ from twisted.python.failure import Failure
 
 from twisted_bt.errors import PieceCorrupt, ProtocolError, StorageError
 from twisted_bt.exchange.buffers import PieceBuffers
-from twisted_bt.exchange.download import Download, Received
+from twisted_bt.exchange.download import Download
 from twisted_bt.exchange.peerdownload import PeerDownload
 from twisted_bt.exchange.rate import RateMeter
 from twisted_bt.interfaces import IDiskQueue, IStorage
-from twisted_bt.peerwire.messages import Cancel, Piece
+from twisted_bt.peerwire.framing import PieceRun
+from twisted_bt.peerwire.messages import Cancel
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.torrent.pieces import Block
 
@@ -92,22 +93,21 @@ class Downloader:
             self._sendCancels()
             self.refillLater()
 
-    def received(self, session: PeerSession, message: Piece) -> None:
+    def received(self, session: PeerSession, run: PieceRun) -> None:
         """
-        A block came.
+        Blocks came.
 
-        @raise ProtocolError: it lies outside every piece, or too much came unasked.
+        @raise ProtocolError: too much came unasked.
         """
-        data = message.data
-        outcome = self.download.received(session.download, message.index, message.begin, data, session.now)
-        if outcome is Received.COMPLETE:
-            self._completed.append(message.index)
-        elif outcome is Received.UNASKED:
-            wasted = self._wasted.get(session, 0) + len(data)
+        now = session.now
+        arrival = self.download.received(session.download, run, now)
+        self._completed += arrival.completed
+        self.rate.add(arrival.size, now)
+        if arrival.unasked:
+            wasted = self._wasted.get(session, 0) + arrival.unasked
             if wasted > MAX_UNASKED:
                 raise ProtocolError(f"{wasted} bytes of blocks that nobody asked for")
             self._wasted[session] = wasted
-        self.rate.add(len(data), session.now)
 
     def endTurn(self, session: PeerSession) -> None:
         """All messages of a read were handled: say what became needless."""

@@ -19,6 +19,7 @@ from twisted_bt.exchange.rate import RateMeter
 from twisted_bt.interfaces import ChokeCandidate
 from twisted_bt.peerwire import messages
 from twisted_bt.peerwire.extended import DontHave
+from twisted_bt.peerwire.framing import PieceRun
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.peerwire.state import Verdict, WireState
 from twisted_bt.sessions.dialect import Dialect
@@ -288,8 +289,8 @@ class PeerSession(WireSession["SwarmSession"]):
         self.wire.received(message)
         self.upload.cancelled(Block(message.index, message.begin, message.length))
 
-    def _piece(self, message: messages.Piece) -> None:
-        self.swarmSession.downloader.received(self, message)
+    def _pieces(self, run: PieceRun) -> None:
+        self.swarmSession.downloader.received(self, run)
 
     def _suggested(self, message: messages.SuggestPiece) -> None:
         self.wire.received(message)
@@ -326,7 +327,7 @@ PeerSession.handlers = {
     messages.Have: PeerSession._have,
     messages.Bitfield: PeerSession._bitfield,
     messages.Request: PeerSession._request,
-    messages.Piece: PeerSession._piece,
+    PieceRun: PeerSession._pieces,
     messages.Cancel: PeerSession._cancel,
     messages.Port: PeerSession._port,
     messages.SuggestPiece: PeerSession._suggested,
