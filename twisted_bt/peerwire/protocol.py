@@ -32,7 +32,7 @@ class IMessageSink(TypingProtocol):
     """What a session is to its connection."""
 
     handlers: ClassVar[Mapping[type, Callable[[Any, Any], None]]]
-    """By class of what the decoder yields; called with the session and that; may raise C{SessionException}."""
+    """By class of what the decoder yields; called with the session and it; may raise C{SessionException}."""
 
     def turnBegan(self, received: int) -> None:
         """C{received} bytes arrived; their messages follow."""
