@@ -3,63 +3,69 @@ The peers a swarm has heard of, and the order in which to dial them.
 
 Pure: callers pass the time.  An address is in the list once, whoever told of it and however
 often; it waits after each failure, longer every time, and is dropped after some.  The list is
-bounded: what was least useful goes when it is full.
+bounded: what was least useful goes when it is full.  No operation takes longer than the logarithm of
+their number, but for the two that are rare: our own address changes, the queues are swept.
+
+What a liar can do who tells of addresses (BEP 11 and 40 warn of it): fill the places that nobody better
+wants, of a public host a few ports only, and make us dial each of them three times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
-from ipaddress import ip_address
+from collections.abc import Container, Iterable, Iterator
+from itertools import count
 
+from twisted_bt.discovery.dialorder import DialOrder, KnownPeer, WorstFirst
+from twisted_bt.discovery.priority import peerPriority
+from twisted_bt.discovery.scopes import Scope, dialable, scopeOf
 from twisted_bt.interfaces import Random
 from twisted_bt.torrent.addresses import PeerAddr
 
+__all__ = ["FIRST_RETRY", "GIVEN_UP", "MAX_FAILURES", "MAX_PEERS", "MAX_RETRY", "PeerList", "dialable"]
+
 #: Seconds before the second try; doubled after each further failure.  libtorrent waits a minute.
 FIRST_RETRY = 60.0
+#: The longest wait, for a peer that the user named: others are given up before.
+MAX_RETRY = 3600.0
 #: Failures in a row after which an address is forgotten; libtorrent's.
 MAX_FAILURES = 3
+#: Seconds for which those who tell of a forgotten address are not believed.
+GIVEN_UP = 600.0
 #: Addresses kept; libtorrent's.
 MAX_PEERS = 3000
+#: Of one public host: as many as may sit behind one NAT, and no more to knock at somebody's door.
+MAX_PER_HOST = 8
 
-
-@dataclass(slots=True)
-class KnownPeer:
-    """One address heard of."""
-
-    addr: PeerAddr
-    sources: set[str] = field(default_factory=set)
-    failures: int = 0
-    retryAt: float = 0.0
-    connected: bool = False
-    wasConnected: bool = False
-
-
-def dialable(addr: PeerAddr) -> bool:
-    """Whether C{addr} may be a peer's: no multicast, unspecified, or reserved address, and a port."""
-    try:
-        address = ip_address(addr.host)
-    except ValueError:
-        return False
-    return 0 < addr.port < 65536 and not (
-        address.is_multicast or address.is_unspecified or (address.is_reserved and address.version == 4)
-    )
+#: The user's wish comes first; then those in our own network, which are fast and cost nobody anything;
+#: then who came to us, or was told of by somebody who has been to it or checks; then hearsay.
+_INSISTED, _NEAR, _HEARD, _HEARSAY = range(4)
+_RANKS = {"user": _INSISTED, "magnet": _INSISTED, "lsd": _NEAR, "pex": _HEARSAY, "dht": _HEARSAY}
+#: Sources that prove that somebody is there, or must not be doubted.
+_SURE = frozenset({"user", "magnet", "incoming", "lsd"})
 
 
 class PeerList:
     """
     Addresses with what is known of each.
 
-    An address is in exactly one of these states: connected (or being dialled), waiting for its
-    next try, or ready.
+    An address is in exactly one of these states: connected (or being dialled), or queued: waiting for
+    its next try, or ready.
+
+    @param limit: addresses kept.
+    @param own: addresses that are ourselves; looked at again and again, since they are found out.
     """
 
-    def __init__(self, random: Random, limit: int = MAX_PEERS) -> None:
+    def __init__(self, random: Random, limit: int = MAX_PEERS, own: Container[PeerAddr] = ()) -> None:
         self._random = random
         self._limit = limit
+        self._own = own
+        self._external: dict[bool, PeerAddr] = {}
         self._known: dict[PeerAddr, KnownPeer] = {}
-        self._queue: list[tuple[float, float, PeerAddr]] = []
+        self._perHost: dict[str, int] = {}
+        self._givenUp: dict[PeerAddr, float] = {}
+        self._leeches, self._seeds, self._worst = DialOrder(), DialOrder(), WorstFirst()
+        self._tickets = count(1)
+        self._interned: dict[frozenset[str], frozenset[str]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -67,39 +73,134 @@ class PeerList:
     def __contains__(self, addr: PeerAddr) -> bool:
         return addr in self._known
 
+    def __iter__(self) -> Iterator[KnownPeer]:
+        return iter(self._known.values())
+
+    def get(self, addr: PeerAddr) -> KnownPeer | None:
+        """What is known of C{addr}, to look at."""
+        return self._known.get(addr)
+
+    # -- hearing of peers
+
     def add(self, addresses: Iterable[PeerAddr], source: str, now: float) -> int:
-        """Hear of C{addresses} from C{source}; how many are new.  Impossible ones are left out."""
+        """
+        Hear of C{addresses} from C{source}; how many are new.  Left out are impossible ones, our own,
+        those given up a moment ago, too many of one host, and those for whom there is no room.
+        """
         new = 0
         for addr in addresses:
             known = self._known.get(addr)
+            rank = self._rank(addr, source)
             if known is None:
-                if not dialable(addr) or (len(self._known) >= self._limit and not self._makeRoom()):
-                    continue
-                known = self._known[addr] = KnownPeer(addr)
-                self._enqueue(known, now)
-                new += 1
-            known.sources.add(source)
+                new += self._begin(addr, source, rank, now)
+                continue
+            if source not in known.sources:
+                known.sources = self._sources(known.sources | {source})
+                if rank < known.rank:
+                    known.rank = rank
+                    self._requeue(known)
         return new
 
-    def next(self, now: float) -> PeerAddr | None:
-        """An address to dial at C{now}, which then counts as connected; C{None} if none is ready."""
-        while self._queue and self._queue[0][0] <= now:
-            retryAt, _, addr = heappop(self._queue)
-            known = self._known.get(addr)
-            if known is not None and not known.connected and known.retryAt == retryAt:
-                known.connected = True
-                return addr
-        return None
+    def _begin(self, addr: PeerAddr, source: str, rank: int, now: float) -> bool:
+        if not dialable(addr) or self._isOwn(addr):
+            return False
+        failures = 0
+        if addr in self._givenUp:
+            if source not in _SURE:
+                if now < self._givenUp[addr]:
+                    return False
+                failures = MAX_FAILURES - 1  # one more chance
+            del self._givenUp[addr]
+        world = scopeOf(addr.host) is Scope.WORLD
+        if world and source not in _SURE and self._perHost.get(addr.host, 0) >= MAX_PER_HOST:
+            return False
+        if len(self._known) >= self._limit and not self._makeRoom(rank, failures):
+            return False
+        if world:
+            self._perHost[addr.host] = self._perHost.get(addr.host, 0) + 1
+        known = KnownPeer(addr, self._sources(frozenset({source})), rank, self._priority(addr), failures)
+        self._known[addr] = known
+        self._enqueue(known, now)
+        return True
 
-    def nextReadyAt(self) -> float | None:
+    @staticmethod
+    def _rank(addr: PeerAddr, source: str) -> int:
+        rank = _RANKS.get(source, _HEARD)
+        # Whoever writes to our port for local discovery from afar is not near.
+        return _HEARSAY if rank == _NEAR and scopeOf(addr.host) is Scope.WORLD else rank
+
+    def _sources(self, sources: frozenset[str]) -> frozenset[str]:
+        """One object for all that have the same sources."""
+        return self._interned.setdefault(sources, sources)
+
+    def _priority(self, addr: PeerAddr) -> int:
+        ours = self._external.get(addr.isIPv6)
+        return self._random.randrange(1 << 32) if ours is None else peerPriority(ours, addr)
+
+    def _isOwn(self, addr: PeerAddr) -> bool:
+        return addr in self._own or self._external.get(addr.isIPv6) == addr
+
+    def externalAddress(self, addr: PeerAddr) -> None:
+        """
+        Others see us at C{addr} (one for each family): dial by BEP 40 priority, and not ourselves.
+        """
+        if self._external.get(addr.isIPv6) == addr:
+            return
+        self._external[addr.isIPv6] = addr
+        self.forget(addr)
+        for known in self._known.values():
+            if known.addr.isIPv6 == addr.isIPv6:
+                known.priority = peerPriority(addr, known.addr)
+                self._requeue(known)
+
+    def markSeed(self, addr: PeerAddr, seed: bool = True) -> None:
+        """C{addr} has everything, or has not after all: a seed does not dial it then."""
+        known = self._known.get(addr)
+        if known is not None and known.seed != seed:
+            known.seed = seed
+            self._requeue(known)
+
+    # -- dialling
+
+    def next(self, now: float, seeding: bool = False) -> PeerAddr | None:
+        """
+        An address to dial at C{now}, which then counts as connected; C{None} if none is ready.
+
+        @param seeding: we have everything, and want nobody who has.
+        """
+        while True:
+            known = self._leeches.pop(now)
+            if not seeding:
+                known = self._better(known, now)
+            if known is None:
+                return None
+            known.ticket = 0
+            if self._isOwn(known.addr):
+                self.forget(known.addr)
+                continue
+            known.connected = True
+            return known.addr
+
+    def _better(self, leech: KnownPeer | None, now: float) -> KnownPeer | None:
+        """C{leech} (taken out of its queue) or the first seed; the other stays, or goes back."""
+        seed = self._seeds.pop(now)
+        if leech is None or seed is None:
+            return leech or seed
+        both = sorted((leech, seed), key=lambda peer: (peer.rank, peer.failures, -peer.priority))
+        self._enqueue(both[1], both[1].retryAt)
+        return both[0]
+
+    def nextReadyAt(self, seeding: bool = False) -> float | None:
         """When L{next} will have something, if nothing is heard of before."""
-        return self._queue[0][0] if self._queue else None
+        times = [self._leeches.nextAt(), None if seeding else self._seeds.nextAt()]
+        return min((at for at in times if at is not None), default=None)
 
     def connected(self, addr: PeerAddr) -> None:
         """A session with C{addr} is under way: it is not to be dialled."""
         known = self._known.get(addr)
         if known is not None:
             known.connected = True
+            known.ticket = 0
 
     def established(self, addr: PeerAddr) -> None:
         """C{addr} completed a handshake: its failures are forgiven."""
@@ -107,6 +208,7 @@ class PeerList:
         if known is not None:
             known.failures = 0
             known.wasConnected = True
+            self._requeue(known)
 
     def ended(self, addr: PeerAddr, now: float, useful: bool) -> None:
         """The session with (or the attempt on) C{addr} ended; C{useful}: not a failure."""
@@ -115,34 +217,54 @@ class PeerList:
             return
         known.connected = False
         known.failures += not useful
-        if known.failures >= MAX_FAILURES:
-            del self._known[addr]
+        if known.failures >= MAX_FAILURES and known.rank != _INSISTED:
+            self.forget(addr)
+            self._givenUp[addr] = now + GIVEN_UP
+            if len(self._givenUp) > self._limit:
+                del self._givenUp[next(iter(self._givenUp))]
             return
-        wait = FIRST_RETRY * 2 ** max(0, known.failures - 1)
+        wait = min(MAX_RETRY, FIRST_RETRY * 2 ** min(10, max(0, known.failures - 1)))
         self._enqueue(known, now + wait * self._random.uniform(0.8, 1.2))
 
     def forget(self, addr: PeerAddr) -> None:
         """Never mind C{addr}: it is banned, or ourselves."""
-        self._known.pop(addr, None)
+        known = self._known.pop(addr, None)
+        if known is None:
+            return
+        known.ticket = 0
+        left = self._perHost.get(addr.host, 0) - 1
+        if left > 0:
+            self._perHost[addr.host] = left
+        else:
+            self._perHost.pop(addr.host, None)
 
     def retryNow(self, addr: PeerAddr, now: float) -> None:
-        """Somebody insists on C{addr}: dial it as soon as there is room."""
+        """Somebody insists on C{addr}: dial it as soon as there is room, before others."""
         known = self._known.get(addr)
         if known is not None and not known.connected:
+            known.rank = _INSISTED
             self._enqueue(known, now)
+
+    # -- the queues
+
+    def _requeue(self, known: KnownPeer) -> None:
+        """What its place depends on changed."""
+        if not known.connected:
+            self._enqueue(known, known.retryAt)
 
     def _enqueue(self, known: KnownPeer, at: float) -> None:
         known.retryAt = at
-        heappush(self._queue, (at, self._random.random(), known.addr))
+        known.ticket = next(self._tickets)
+        queue = self._seeds if known.seed else self._leeches
+        queue.push(known)
+        self._worst.push(known)
+        queue.sweep(len(self._known))
+        self._worst.sweep(len(self._known))
 
-    def _makeRoom(self) -> bool:
-        """Drop an address that failed most, if any failed."""
-        worst = max(
-            (known for known in self._known.values() if not known.connected),
-            key=lambda known: known.failures,
-            default=None,
-        )
-        if worst is None or worst.failures == 0:
+    def _makeRoom(self, rank: int, failures: int) -> bool:
+        """Drop the least useful address, if it is less so than one of C{rank} that failed so often."""
+        worst = self._worst.worst()
+        if worst is None or (worst.failures, worst.rank) <= (failures, rank):
             return False
-        del self._known[worst.addr]
+        self.forget(worst.addr)
         return True
