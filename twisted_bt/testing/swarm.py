@@ -27,6 +27,7 @@ from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.settings import Settings
 from twisted_bt.storage.memory import MemoryContent, MemoryStorageFactory
+from twisted_bt.testing.faults import FaultyStorageFactory
 from twisted_bt.testing.host import Host
 from twisted_bt.testing.invariants import endFaults, slotFaults
 from twisted_bt.testing.network import Network
@@ -69,7 +70,6 @@ class Member:
     @ivar host: where it runs.
     @ivar client: the client session; running.
     @ivar session: its session of the swarm; open.
-    @ivar storages: where it keeps content.
     """
 
     def __init__(self, host: Host, client: ClientSession, metainfo: Metainfo) -> None:
@@ -89,6 +89,8 @@ class Member:
     def stored(self) -> MemoryContent:
         """What its disk holds of the torrent; outlives the client."""
         storages = self.client.engine.storages
+        if isinstance(storages, FaultyStorageFactory):
+            storages = storages.factory
         assert isinstance(storages, MemoryStorageFactory), "the content is not kept in memory"
         return storages.contents.setdefault((self.metainfo.wireHash, FOLDER), MemoryContent())
 
