@@ -84,7 +84,7 @@ class Life:
             self._active = True
             if not swarm.record.opened:
                 self._become(SwarmStatus.CHECKING)
-                await swarm.look(self.presumed)
+                await swarm.possession.look(self.presumed)
         except StorageError as reason:
             await self._quiet("its files cannot be used")
             self.fail(reason)
@@ -127,11 +127,8 @@ class Life:
     async def verify(self) -> None:
         """Hash all that is on disk anew."""
 
-        async def forget() -> None:
-            await self._swarm.forget()
-
         self._become(SwarmStatus.PAUSED)
-        await self._halt("its files are checked", forget)
+        await self._halt("its files are checked", self._swarm.possession.forget)
         self.presumed = False
         self.resume()
         await self.whenChecked()

@@ -19,7 +19,7 @@ from twisted_bt.errors import PeerDisconnected, SessionException
 from twisted_bt.interfaces import ChokeCandidate, IPeerPolicy, PeerInfo
 from twisted_bt.peerwire.handshake import Handshake
 from twisted_bt.peerwire.protocol import PeerProtocol
-from twisted_bt.sessions.engine import Engine
+from twisted_bt.sessions.engine import Engine, ITicking
 from twisted_bt.sessions.joining import initiatePeerSession
 from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.sessions.wiresession import WireSession
@@ -30,7 +30,7 @@ from twisted_bt.torrent.ids import clientName
 BOTH_DIAL = 10.0
 
 
-class IGathering(Protocol):
+class IGathering(ITicking, Protocol):
     """What a meeting needs of its swarm, whatever its peers talk about."""
 
     infoHash: bytes

@@ -9,10 +9,10 @@ L{Announcing} (trackers), L{Life} (what the swarm does with itself).
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bitarray import bitarray
-from bitarray.util import ones, zeros
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -30,6 +30,7 @@ from twisted_bt.sessions.life import Life, SwarmStatus
 from twisted_bt.sessions.meeting import Meeting
 from twisted_bt.sessions.observers import Observers
 from twisted_bt.sessions.peer import PeerSession
+from twisted_bt.sessions.possession import Possession
 from twisted_bt.sessions.record import Record
 from twisted_bt.sessions.uploader import Uploader
 from twisted_bt.sessions.vacancy import Vacancy
@@ -45,7 +46,6 @@ class SwarmSession:
 
     @ivar engine: what all swarms of the client share.
     @ivar connectedPeers: every session, from before it connects until after it is closed, by address.
-    @ivar clientBitfield: the pieces we say we have.
     """
 
     _log = Logger()
@@ -59,13 +59,12 @@ class SwarmSession:
         observers: Observers | None,
     ) -> None:
         """Use L{newSeeder} or L{newLeecher}."""
-        count = metainfo.layout.pieceCount
         self.engine = engine
         self.metainfo = metainfo
         self.layout = metainfo.layout
         self.dataDirPath = dataDirPath
         self.infoHash = metainfo.wireHash
-        self.clientBitfield: bitarray = (ones if seeding else zeros)(count)
+        self.possession = Possession(self, seeding)
         self.peerPolicy = engine.plugins.peerPolicy(engine.settings)
         self.slots = Vacancy(self.peerPolicy.slots(seeding))
         self.connectedPeers: dict[PeerAddr, PeerSession] = {}
@@ -149,6 +148,11 @@ class SwarmSession:
         return self.life.reason
 
     @property
+    def clientBitfield(self) -> bitarray:
+        """The pieces we say we have."""
+        return self.possession.bitfield
+
+    @property
     def storage(self) -> IStorage:
         """Where the pieces live.  @raise StorageError: nowhere now: it was not opened, or was closed."""
         return self.record.storage
@@ -160,13 +164,13 @@ class SwarmSession:
 
     @property
     def complete(self) -> bool:
-        """Whether all pieces are here."""
-        return bool(self.clientBitfield.all())
+        """Whether all that is wanted is here; which is everything, unless files were selected."""
+        return self.possession.complete
 
     @property
     def progress(self) -> Progress:
-        """Bytes exchanged, in all runs, and bytes to get."""
-        return self.record.progress
+        """Bytes exchanged, in all runs, and bytes to get (of the selected files)."""
+        return replace(self.record.progress, left=self.downloader.download.remaining)
 
     @property
     def maxPeers(self) -> int:
@@ -263,20 +267,6 @@ class SwarmSession:
         """End for good: peers, disk, state; fires when nothing of the swarm is left."""
         return self.life.stop()
 
-    async def look(self, presume: bool) -> None:
-        """Find out what is on disk.  @raise StorageError: it cannot be read."""
-        await self.record.open(presume, self._checkProgressed)
-        self.clientBitfield[:] = self.record.claimed
-        for index in self.clientBitfield.search(1):
-            self.downloader.download.addHave(index)
-
-    async def forget(self) -> None:
-        """Know nothing of what is on disk."""
-        await self.record.forget()
-        for index in self.clientBitfield.search(1):
-            self.downloader.download.lostPiece(index)
-        self.clientBitfield.setall(False)
-
     def begin(self) -> None:
         """It is known what is here: find peers."""
         self.slots.resize(self.peerPolicy.slots(self.complete))
@@ -288,60 +278,43 @@ class SwarmSession:
         self.downloader.close()
         await self.record.close()
 
-    def _checkProgressed(self, done: int, total: int) -> None:
+    def checkProgressed(self, done: int, total: int) -> None:
+        """So many pieces were hashed, of so many."""
         self.observers.tell("checkProgressed", self, done, total)
 
     # -- pieces
 
+    def selectFiles(self, files: Iterable[int] | None) -> None:
+        """
+        Get only the files with these numbers, as C{metainfo.files} has them; C{None}: all.  What is here
+        of others stays, and is seeded.
+        """
+        self.possession.select(files)
+
     def available(self, indices: Sequence[int]) -> None:
-        """
-        New pieces are here: bitfield and progress change together, then every peer that lacks one
-        hears of it, and our interest in each is judged again.
-        """
-        fresh = zeros(self.layout.pieceCount)
-        for index in indices:
-            fresh[index] = True
-        fresh &= ~self.clientBitfield
-        if not fresh.any():
-            return
-        self.clientBitfield |= fresh
-        self.record.pieceStored(fresh)
-        for index in indices:
-            self.broadcastHave(index)
-            self.observers.tell("pieceVerified", self, index)
-        if self.complete and self.status is SwarmStatus.DOWNLOADING:
-            self._becomeSeeder()
-
-    def broadcastHave(self, index: int) -> None:
-        """Tell those who lack piece C{index} of it; and those who had nothing else for us, so."""
-        for peer in self.connectedPeers.values():
-            if peer.established:
-                if peer.download.have[index]:
-                    peer.judgeInterest()
-                else:
-                    peer.sendHave(index)
-
-    def _becomeSeeder(self) -> None:
-        self.slots.resize(self.peerPolicy.slots(True))
-        self.announcing.completed()
-        self.record.saveSoon()
-        self.observers.tell("completed", self)
-        self.life.completed()
-        for peer in self.establishedPeers():
-            self.partFrom(peer)
+        """See L{Possession.available}."""
+        self.possession.available(indices)
 
     def pieceLost(self, index: int) -> None:
-        """Piece C{index} was taken to be here, and is not: take it back, and get it."""
-        if self.clientBitfield[index]:
-            self._log.warn("{name}: piece {index} on disk is damaged", name=self.name, index=index)
-            self.clientBitfield[index] = False
-            self.record.pieceLost(index)
-            self.downloader.download.lostPiece(index)
+        """See L{Possession.lost}."""
+        self.possession.lost(index)
+
+    def possessionChanged(self) -> None:
+        """Judge whether we are a seeder or a leecher now."""
+        if self.complete and self.status is SwarmStatus.DOWNLOADING:
+            self.slots.resize(self.peerPolicy.slots(True))
+            self.announcing.completed()
+            self.record.saveSoon()
+            self.observers.tell("completed", self)
+            self.life.completed()
             for peer in self.establishedPeers():
-                peer.retract(index)
                 peer.judgeInterest()
+                self.partFrom(peer)
+        elif not self.complete and self.status is SwarmStatus.SEEDING:
             self.slots.resize(self.peerPolicy.slots(False))
             self.life.incomplete()
+            for peer in self.establishedPeers():
+                peer.judgeInterest()
             self.meeting.dialMore()
 
     def uploaded(self, length: int) -> None:

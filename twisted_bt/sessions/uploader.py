@@ -35,7 +35,10 @@ class IUploadOwner(Protocol):
     """What an uploader needs of its swarm."""
 
     infoHash: bytes
-    clientBitfield: bitarray
+
+    @property
+    def clientBitfield(self) -> bitarray:
+        """The pieces we say we have."""
 
     @property
     def storage(self) -> IStorage:
