@@ -327,6 +327,28 @@ class HttpRedirectTests(HttpCase):
         self.assertEqual(self.seen[1], b"/x?hash=%ff%00%2B")
         self.assertEqual([host for _, host, _ in self.web.visited], ["public", "other"])
 
+    def test_locations(self) -> None:
+        """A location counts with a status that redirects, and such a status needs one."""
+
+        def answer(request: Any) -> bytes:
+            if request.path == b"/announce":
+                request.setHeader("location", "/elsewhere")
+            else:
+                request.setResponseCode(302)
+            return GOOD
+
+        client = self.serving(answer)
+        self.assertEqual(self.result(client.announce(URL, announcing())).interval, 77)
+        reason = self.refused(client.announce("http://tracker/nowhere", announcing()))
+        self.assertEqual(str(reason), "HTTP status 302 Found")
+
+    def test_bodyLimit(self) -> None:
+        """A body of just the limit is not too long."""
+        client = self.serving(GOOD, maxBody=len(GOOD))
+        self.result(client.announce(URL, announcing()))
+        client = self.serving(GOOD, maxBody=len(GOOD) - 1)
+        self.refused(client.announce(URL, announcing()))
+
     def test_loop(self) -> None:
         """Not without end."""
         client = self.redirecting({"/announce": "/announce"}, maxRedirects=3)

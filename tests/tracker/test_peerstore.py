@@ -110,6 +110,15 @@ class PeerStoreTests(SynchronousTestCase):
         self.store.announce(announcing(infoHash=b"j" * 20), addr(1))
         self.assertIsNone(self.store.counts(HASH))
 
+    def test_notTold(self) -> None:
+        """Of those who are forgotten nobody is told."""
+        self.store.announce(announcing(), addr(0))
+        self.clock.advance(60)
+        self.store.announce(announcing(), addr(1))
+        self.clock.advance(41)
+        self.store.announce(announcing(), addr(2))
+        self.assertEqual(self.sampled(), {addr(1), addr(2)})
+
     def test_fullSwarm(self) -> None:
         """One peer too many takes the place of the longest silent."""
         for number in range(20):
@@ -130,3 +139,13 @@ class PeerStoreTests(SynchronousTestCase):
         self.clock.advance(101)
         self.store.announce(announcing(infoHash=b"d" * 20), addr(0))
         self.assertEqual(len(self.store), 1)
+
+    def test_busyTorrent(self) -> None:
+        """A torrent that somebody announces is not in the way of forgetting another."""
+        for letter in b"abc":
+            self.store.announce(announcing(infoHash=bytes([letter]) * 20), addr(0))
+        self.clock.advance(60)
+        self.store.announce(announcing(infoHash=b"a" * 20), addr(0))
+        self.clock.advance(41)
+        self.store.announce(announcing(infoHash=b"d" * 20), addr(0))
+        self.assertEqual(len(self.store), 2)

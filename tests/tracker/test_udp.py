@@ -275,6 +275,20 @@ class UdpTroubleTests(UdpCase):
         self.net.noPorts = True
         self.assertIn("cannot be asked", self.refused(self.client.announce(URL, announcing())))
 
+    def test_interfaces(self) -> None:
+        """Only from the addresses that were named is anything sent."""
+        for interfaces, opened in (
+            (("192.0.2.50", "192.0.2.51"), ["192.0.2.50"]),
+            (("", "2001:db8::50"), ["", "2001:db8::50"]),
+            (("2001:db8::50",), ["2001:db8::50"]),
+        ):
+            client = UdpTrackerClient(self.net, Random(1), interfaces=interfaces)
+            for host in ("192.0.2.1", "[2001:db8::1]"):
+                d = client.announce(f"udp://{host}:1", announcing())
+                d.addErrback(lambda failure: failure.trap(TrackerError))
+            self.assertEqual([port.interface for port in self.net.ports], opened)
+            self.successResultOf(client.close())
+
     def test_fullBuffer(self) -> None:
         """A datagram that the system has no room for counts as lost."""
         self.net.sendError = BlockingIOError()

@@ -142,15 +142,15 @@ class ReplyTests(SynchronousTestCase):
     def test_others(self) -> None:
         """The other replies decode to what was encoded."""
         replies: list[UdpReply] = [
-            ConnectReply(7, 1 << 63),
-            ScrapeReply(7, ((1, 2, 3), (4, 5, 6))),
-            ScrapeReply(7, ()),
-            ErrorReply(7, "go away"),
+            ConnectReply(0xFEDCBA98, 1 << 63),
+            ScrapeReply(0xFEDCBA98, ((1, 2, 3), (4, 5, 6))),
+            ScrapeReply(0xFEDCBA98, ()),
+            ErrorReply(0xFEDCBA98, "go away"),
         ]
         for reply in replies:
             datagram = encoded(reply, False)
             self.assertEqual(decodeReply(datagram, False), reply)
-            self.assertEqual(transactionOf(datagram), 7)
+            self.assertEqual(transactionOf(datagram), 0xFEDCBA98)
 
     def test_refused(self) -> None:
         """Short replies and unknown actions are refused."""

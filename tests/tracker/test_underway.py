@@ -31,8 +31,8 @@ class UnderwayTests(SynchronousTestCase):
         self.underway = Underway(self.clock, 30)
 
     def tearDown(self) -> None:
-        """However a request ended, its timer is gone."""
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        """However a request ended, it and its timer are gone."""
+        self.assertEqual((self.clock.getDelayedCalls(), self.underway._running), ([], {}))
 
     def test_result(self) -> None:
         """A result passes, at once or later."""

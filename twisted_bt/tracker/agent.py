@@ -50,16 +50,31 @@ def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 @implementer(IAgentEndpointFactory)
 class DirectEndpoints:
-    """Reaches web servers directly, over TCP or TLS."""
+    """
+    Reaches web servers directly, over TCP or TLS.
 
-    def __init__(self, reactor: Any, policy: IPolicyForHTTPS | None = None, timeout: float = 15.0) -> None:
+    @param policy: whom to trust; C{None}: whom the system trusts.
+    @param timeout: seconds for a connection to be made.
+    @param bindAddress: the address to connect from; C{None}: the system chooses.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        policy: IPolicyForHTTPS | None = None,
+        timeout: float = 15.0,
+        bindAddress: str | None = None,
+    ) -> None:
         self._reactor = reactor
         self._policy = BrowserLikePolicyForHTTPS() if policy is None else policy
         self._timeout = timeout
+        self._bindAddress = None if bindAddress is None else (bindAddress, 0)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """An endpoint for C{uri}, which is http or https."""
-        direct = HostnameEndpoint(self._reactor, uri.host.decode("ascii"), uri.port, timeout=self._timeout)
+        direct = HostnameEndpoint(
+            self._reactor, uri.host.decode("ascii"), uri.port, self._timeout, self._bindAddress
+        )
         if uri.scheme != b"https":
             return direct
         return wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), direct)

@@ -58,6 +58,7 @@ class HttpTrackerClient:
     @param maxBody: bytes of a body, before and after inflating.
     @param maxRedirects: followed for one answer.
     @param guarded: whether the rules about addresses (see the module) hold.
+    @param bindAddress: the address to connect from; C{None}: the system chooses.
     @param endpoints: how to reach web servers; C{None}: directly.
     """
 
@@ -69,6 +70,7 @@ class HttpTrackerClient:
         maxBody: int = 1 << 20,
         maxRedirects: int = 5,
         guarded: bool = True,
+        bindAddress: str | None = None,
         endpoints: IAgentEndpointFactory | None = None,
     ) -> None:
         self._reactor = reactor
@@ -76,7 +78,8 @@ class HttpTrackerClient:
         self._maxBody = maxBody
         self._maxRedirects = maxRedirects
         self._guarded = guarded
-        self._endpoints = DirectEndpoints(reactor) if endpoints is None else endpoints
+        direct = DirectEndpoints(reactor, bindAddress=bindAddress)
+        self._endpoints = direct if endpoints is None else endpoints
         self._underway = Underway(reactor, timeout)
         self._ending: set[Deferred[None]] = set()
 
@@ -109,8 +112,8 @@ class HttpTrackerClient:
         """The content at C{first}, or where that redirects to."""
         url = first
         for _ in range(self._maxRedirects + 1):
-            status, location, body = await self._hop(url, self._gateFor(first, url))
-            if status not in _REDIRECTS or location is None:
+            location, body = await self._hop(url, self._gateFor(first, url))
+            if location is None:
                 return body
             following = url.join(location)
             if following.scheme == "udp" or (url.scheme, following.scheme) == ("https", "http"):
@@ -118,15 +121,15 @@ class HttpTrackerClient:
             url = following
         raise TrackerError(f"the tracker redirects more than {self._maxRedirects} times")
 
-    async def _hop(self, url: TrackerURL, gate: Gate) -> tuple[int, str | None, bytes]:
-        """One request: the status, where it redirects to, and the content of the body."""
+    async def _hop(self, url: TrackerURL, gate: Gate) -> tuple[str | None, bytes]:
+        """One request: where it redirects to, or C{None} and the content of the body."""
         hop = Hop(self._endpoints, gate, self._maxBody)
         agent = Agent.usingEndpointFactory(self._reactor, hop)
         try:
             response = await agent.request(b"GET", str(url).encode("ascii"), self._headers(url))
             locations = response.headers.getRawHeaders(b"location")
             if response.code in _REDIRECTS and locations:
-                return response.code, locations[0].decode("latin-1"), b""
+                return locations[0].decode("latin-1"), b""
             body = await bodyOf(response, self._maxBody)
             encodings = response.headers.getRawHeaders(b"content-encoding") or [b""]
             if encodings[-1].strip().lower() in (b"gzip", b"x-gzip"):
@@ -134,7 +137,7 @@ class HttpTrackerClient:
             if response.code != 200:
                 checkFailure(body)
                 raise TrackerError(f"HTTP status {response.code} {printable(response.phrase)}".strip())
-            return response.code, None, body
+            return None, body
         except (TrackerError, CancelledError):
             raise
         except Exception as reason:

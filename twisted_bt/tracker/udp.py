@@ -93,12 +93,21 @@ class UdpTrackerClient:
     @param random: of transaction ids; whoever guesses one can answer in a tracker's place.
     @param timeout: seconds for one answer, all repetitions included.
     @param retransmit: seconds until the first repetition; each later one takes twice as long (BEP 15).
+    @param interfaces: addresses to send from, the first of each family; C{""}: the system chooses.
     """
 
-    def __init__(self, reactor: Any, random: Random, timeout: float = 30.0, retransmit: float = 15.0) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        random: Random,
+        timeout: float = 30.0,
+        retransmit: float = 15.0,
+        interfaces: Sequence[str] = ("",),
+    ) -> None:
         self._reactor = reactor
         self._random = random
         self._retransmit = retransmit
+        self._interfaces = tuple(interfaces)
         self._underway = Underway(reactor, timeout)
         self._ports: dict[bool, IListeningPort] = {}
         self._questions: dict[int, _Question] = {}
@@ -254,8 +263,12 @@ class UdpTrackerClient:
         return None
 
     def _open(self, ipv6: bool) -> IListeningPort:
+        named = [each for each in self._interfaces if each and (":" in each) == ipv6]
+        if not named and "" not in self._interfaces:
+            raise OSError(f"no interface for IPv{6 if ipv6 else 4} was named")
+        interface = named[0] if named else "::" if ipv6 else ""
         port: IListeningPort = self._reactor.listenUDP(
-            0, _Socket(self._received), interface="::" if ipv6 else "", maxPacketSize=1 << 16
+            0, _Socket(self._received), interface=interface, maxPacketSize=1 << 16
         )
         return port
 
