@@ -74,6 +74,25 @@ class TrackerError(BitTorrentError):
         self.retryIn = retryIn
 
 
+class KrpcError(BitTorrentError):
+    """
+    A message of the DHT that breaks BEP 5, or a node's refusal of what it was asked.
+
+    @ivar code: BEP 5: 201 generic, 202 server, 203 protocol, 204 method unknown.
+    @ivar transaction: of the query that is to be answered with this error; C{None}: none is.
+    """
+
+    def __init__(self, reason: str, code: int = 203, transaction: bytes | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+        self.transaction = transaction
+
+
+class KrpcSilence(KrpcError):
+    """A node of the DHT did not answer in time, or could not be asked."""
+
+
 class SettingsError(BitTorrentError):
     """A setting has a value that makes no sense; the message names it."""
 
