@@ -37,7 +37,7 @@ class Settings:
     """TCP port for peers; 0: the system picks one."""
     interfaces: tuple[str, ...] = ("",)
     """Addresses to listen on, and to dial from when there is just one; C{""}: IPv4 and IPv6, all of them."""
-    allowedExtensions: frozenset[Extension] = frozenset({Extension.FAST, Extension.EXTENDED})
+    allowedExtensions: frozenset[Extension] = frozenset(Extension)
     """What we offer in handshakes; fixed for the life of the session."""
     clientName: str = "twisted_bt"
     """C{v} of the extended handshake (BEP 10) and the HTTP user agent."""
@@ -99,6 +99,16 @@ class Settings:
     """Between two syncs of data and resume state; a crash costs at most a re-hash of what came since."""
     readAhead: int = 256 << 10
     """Bytes read at once for a peer that asks for blocks in order."""
+
+    # -- finding peers without trackers (never for private torrents, BEP 27)
+    dht: bool = True
+    """Run a DHT node (BEP 5), and look for peers there."""
+    dhtRouters: tuple[tuple[str, int], ...] | None = None
+    """Host and port of nodes to join at where none are remembered; C{None}: the well-known ones."""
+    pex: bool = True
+    """Tell peers of one another (BEP 11)."""
+    lsd: bool = True
+    """Look for peers on the local network (BEP 14)."""
 
     # -- trackers
     numwant: int = 50

@@ -70,6 +70,7 @@ class Record:
         self._unsaved = False  # something changed since the last save
         self._known = False  # the store knows that pieces are being written
         self._savedAt = 0.0
+        self._toldAt = 0.0
         self._saving = DeferredLock()
 
     @property
@@ -159,9 +160,10 @@ class Record:
         self._unsaved = True
 
     def beforeWriting(self) -> Deferred[None]:
-        """Fires once the store knows that pieces are being written."""
-        if self._known:
+        """Fires once the store knows that pieces are being written, and knew it lately."""
+        if self._known and self._now() - self._toldAt < 2 * self._engine.settings.flushInterval:
             return succeed(None)
+        self._known = False
         return self._saving.run(lambda: Deferred.fromCoroutine(self._announceWriting()))
 
     async def _announceWriting(self) -> None:
@@ -175,6 +177,9 @@ class Record:
         if self._unsaved and self.opened and now - self._savedAt >= self._engine.settings.flushInterval:
             self._savedAt = now
             self.save().addErrback(self._notSaved)
+
+    def _now(self) -> float:
+        return self._engine.reactor.seconds()
 
     def saveSoon(self) -> None:
         """Something is worth saving before its time: the torrent is complete."""
@@ -198,6 +203,7 @@ class Record:
             self._known = writing or self._busy()  # from here on, a piece waits until the store knows
             up, down = self.progress.uploaded, self.progress.downloaded
             state = ResumeState(verified, signature, self._known, self._engine.wallClock(), up, down)
+            self._toldAt = self._now()
             await self._engine.resume.save(self._infoHash, state)
         except BitTorrentError:
             self._unsaved = True

@@ -26,6 +26,7 @@ from twisted_bt.sessions.announcing import Announcing
 from twisted_bt.sessions.choking import Choking
 from twisted_bt.sessions.downloader import Downloader
 from twisted_bt.sessions.engine import Engine
+from twisted_bt.sessions.gossip import PeerExchange
 from twisted_bt.sessions.life import Life, SwarmStatus
 from twisted_bt.sessions.meeting import Meeting
 from twisted_bt.sessions.observers import Observers
@@ -72,6 +73,9 @@ class SwarmSession:
         self.extensions: dict[bytes, IExtension] = {
             each.name: each for each in engine.plugins.extensions(metainfo)
         }
+        self.gossip = PeerExchange(self) if engine.settings.pex and not metainfo.private else None
+        if self.gossip is not None:
+            self.extensions.setdefault(self.gossip.name, self.gossip)
         self.localExtensions = LocalExtensions([DontHave.name, *self.extensions])
         self.record = Record(
             engine, metainfo, dataDirPath, lambda: self.downloader.writing, self.storageFailed
@@ -351,6 +355,8 @@ class SwarmSession:
     def peerEstablished(self, session: PeerSession) -> None:
         """C{session} is past its handshake."""
         self.downloader.addPeer(session)
+        if self.gossip is not None:
+            self.gossip.met(session)
         self.engine.busy(self)
         self.observers.tell("peerConnected", self, session)
 
@@ -361,11 +367,15 @@ class SwarmSession:
     def peerDescribed(self, session: PeerSession, theirs: ExtendedHandshake) -> None:
         """C{session} said more of itself (BEP 10)."""
         self.meeting.described(session)
+        if self.gossip is not None:
+            self.gossip.met(session)
         self.partFrom(session)
 
     def peerLost(self, session: PeerSession, reason: SessionException) -> None:
         """C{session}'s connection is gone."""
         self._flushing.pop(session, None)
+        if self.gossip is not None:
+            self.gossip.parted(session)
         self.choking.peerLost(session, self.engine.reactor.seconds())
         self.observers.tell("peerDisconnected", self, session, reason)
 
@@ -402,6 +412,8 @@ class SwarmSession:
             self.downloader.tick(now)
             self.choking.tick(now)
             self.meeting.tick(now)
+            if self.gossip is not None:
+                self.gossip.tick(now)
             self._judgeRatio()
         self.record.tick(now)
         dialling = not self.complete and len(self.meeting.known) > 0

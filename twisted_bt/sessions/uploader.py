@@ -159,7 +159,7 @@ class Uploader:
     def serve(self, session: PeerSession) -> None:
         """Send what was read, then read what is asked for, until the transport or the queue says stop."""
         upload = session.upload
-        while session.established and not session.sendingBlocked:
+        while session.established and not (session.sendingBlocked or session.closing):
             if upload.run is not None and self._send(upload, upload.run):
                 continue
             if upload.reading or not upload.queue:
