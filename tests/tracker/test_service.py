@@ -396,6 +396,16 @@ class StoppingTests(AnnouncerCase):
         self.successResultOf(announcer.stop())
         self.assertEqual((self.client.take(), self.client.cancelled), ([], 1))
 
+    def test_whileCompletingBounded(self) -> None:
+        """A tracker that is gone when we tell it that we are complete keeps us no longer than another."""
+        announcer = self.started([A], stopTimeout=5)
+        self.answer(ANSWER)
+        announcer.completed()
+        stopped = announcer.stop()
+        self.clock.advance(5)
+        self.successResultOf(stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_whileCompleting(self) -> None:
         """That the torrent is complete is told to the end: many stop at that moment."""
         announcer = self.started([A])

@@ -127,8 +127,14 @@ class Assembly:
 
 
 def _trackerClients(reactor: IClientReactor, settings: Settings, random: Random) -> dict[str, ITrackerClient]:
+    """Announces leave from where peers are expected."""
+    interfaces = settings.interfaces
     http = HttpTrackerClient(
-        reactor, settings.clientName, timeout=settings.trackerTimeout, maxBody=settings.maxTrackerResponse
+        reactor,
+        settings.clientName,
+        timeout=settings.trackerTimeout,
+        maxBody=settings.maxTrackerResponse,
+        bindAddress=interfaces[0] if len(interfaces) == 1 and interfaces[0] else None,
     )
-    udp = UdpTrackerClient(reactor, random, timeout=settings.trackerTimeout)
+    udp = UdpTrackerClient(reactor, random, timeout=settings.trackerTimeout, interfaces=interfaces)
     return {"http": http, "https": http, "udp": udp}

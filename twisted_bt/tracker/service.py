@@ -170,7 +170,7 @@ class Announcer:
             if self._timer is not None and self._timer.active():
                 self._timer.cancel()
             self._timer = None
-            farewell = Deferred.fromCoroutine(self._farewell())
+            farewell = Deferred.fromCoroutine(self._farewell(self._clock.seconds() + self._stopTimeout))
             farewell.addTimeout(self._stopTimeout, self._clock)
             farewell.addErrback(self._farewellFailed)
             farewell.addCallback(self._idle)
@@ -281,13 +281,15 @@ class Announcer:
 
     # -- stopping
 
-    async def _farewell(self) -> None:
+    async def _farewell(self, deadline: float) -> None:
         if self._round is not None and self._current is not None:
             # What a tracker is being told may be lost, unless it is that the torrent is complete:
             # many programs stop the moment it is, and the tracker's count of downloads would lack it.
             if self._current is not Event.COMPLETED:
                 self._round.cancel()
-            await self._round
+            await self._round  # which ends well even when we are cancelled because time is up
+            if self._clock.seconds() >= deadline:
+                return
         farewells = [
             Deferred.fromCoroutine(self._tell(url, Event.STOPPED))
             for url, tracker in self._trackers.items()
