@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bitarray import bitarray
 
@@ -19,11 +20,14 @@ from twisted_bt.errors import ProtocolError
 BLOCK_LENGTH = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Part of a piece: C{length} bytes from C{begin} in piece C{index}.  Offsets in bytes."""
+class Block(NamedTuple):
+    """
+    Part of a piece: C{length} bytes from C{begin} in piece C{index}.  Offsets in bytes.
 
-    index: int
+    A tuple, since one is made for each block that is asked for: a frozen dataclass takes twice as long.
+    """
+
+    index: int  # type: ignore[assignment]  # nobody misses tuple.index
     begin: int
     length: int
 
