@@ -236,10 +236,17 @@ class RoutingTable:
         return self._targetIn(depth, random)
 
     def gapTargets(self, random: Random) -> list[bytes]:
-        """Ids to look for after joining: one in each bucket that has room, but for the nearest."""
+        """
+        Ids to look for once we have looked for ourselves: one in each bucket that has room and is
+        farther away than our neighbours.  Those that are as near are known already.
+        """
+        neighbours = self.closest(self.ownId, self._k)
+        if not neighbours:
+            return []
+        near = ID_BITS - (self._own ^ neighbours[-1].number).bit_length()
         return [
             self._targetIn(depth, random)
-            for depth, bucket in enumerate(self._buckets[:-1])
+            for depth, bucket in enumerate(self._buckets[: near + 1])
             if len(bucket.contacts) < self._k
         ]
 
