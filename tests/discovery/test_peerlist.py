@@ -6,7 +6,17 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_bt.discovery.peerlist import FIRST_RETRY, MAX_FAILURES, PeerList, dialable
+from twisted_bt.discovery.peerlist import (
+    FIRST_RETRY,
+    GIVEN_UP,
+    MAX_FAILURES,
+    MAX_PEERS,
+    MAX_PER_HOST,
+    MAX_RETRY,
+    PeerList,
+    dialable,
+)
+from twisted_bt.discovery.priority import peerPriority
 from twisted_bt.torrent.addresses import PeerAddr
 
 #: More than the first wait can be, and less than the second.
@@ -159,3 +169,245 @@ class PeerListTests(SynchronousTestCase):
         self.assertEqual(self.peers.add(addrs(2, start=100), "tracker", 1.0), 1)
         self.assertNotIn(first[0], self.peers)
         self.assertTrue(all(addr in self.peers for addr in first[1:]))
+
+
+class OrderTests(SynchronousTestCase):
+    """Who is dialled first."""
+
+    def setUp(self) -> None:
+        """An empty list."""
+        self.peers = PeerList(Random(1))
+
+    def take(self, now: float, seeding: bool = False) -> list[PeerAddr]:
+        """All that are ready."""
+        taken = []
+        while (addr := self.peers.next(now, seeding)) is not None:
+            taken.append(addr)
+        return taken
+
+    def test_sources(self) -> None:
+        """The user's peer first, then neighbours, then those whom somebody has checked, then hearsay."""
+        heard = addrs(6)
+        for addr, source in zip(heard, ("dht", "tracker", "pex", "lsd", "user", "incoming"), strict=True):
+            self.peers.add([addr], source, 0.0)
+        order = self.take(0.0)
+        self.assertEqual(order[:2], [heard[4], heard[3]])
+        self.assertEqual(set(order[2:4]), {heard[1], heard[5]})
+        self.assertEqual(set(order[4:]), {heard[0], heard[2]})
+
+    def test_bestSource(self) -> None:
+        """The best of an address's sources counts, and all of them are remembered."""
+        first, second = addrs(2)
+        self.peers.add([first], "tracker", 0.0)
+        self.peers.add([second], "pex", 0.0)
+        self.peers.add([second], "user", 0.0)
+        known = self.peers.get(second)
+        assert known is not None
+        self.assertEqual(known.sources, {"pex", "user"})
+        self.assertEqual(self.take(0.0), [second, first])
+
+    def test_farNeighbour(self) -> None:
+        """A public address does not become a neighbour's because it came by local discovery."""
+        far, told = PeerAddr("8.8.8.8", 1), addrs(1)[0]
+        self.peers.add([far], "lsd", 0.0)
+        self.peers.add([told], "tracker", 0.0)
+        self.assertEqual(self.take(0.0), [told, far])
+
+    def test_priority(self) -> None:
+        """Of peers from equal sources the highest canonical priority goes first, once we know who we are."""
+        four = PeerAddr("123.213.32.10", 6881)
+        six = PeerAddr("2001:470::1", 6881)
+        heard = addrs(50) + [PeerAddr(f"2001:db8::{n:x}", 1) for n in range(1, 50)]
+        self.peers.add(heard[::2], "tracker", 0.0)
+        self.peers.externalAddress(four)
+        self.peers.externalAddress(six)
+        self.peers.add(heard[1::2], "tracker", 0.0)
+        order = [peerPriority(six if addr.isIPv6 else four, addr) for addr in self.take(0.0)]
+        self.assertEqual(len(order), len(heard))
+        self.assertEqual(order, sorted(order, reverse=True))
+
+    def test_failuresLast(self) -> None:
+        """Who failed goes after who did not, whatever its priority."""
+        heard = addrs(10)
+        self.peers.add(heard[:5], "tracker", 0.0)
+        for addr in self.take(0.0):
+            self.peers.ended(addr, 0.0, useful=False)
+        self.peers.add(heard[5:], "tracker", 1000.0)
+        self.assertEqual(set(self.take(1000.0)[:5]), set(heard[5:]))
+
+    def test_seeds(self) -> None:
+        """A seed does not dial seeds; a leech dials them in their turn."""
+        heard = addrs(4)
+        self.peers.add(heard, "pex", 0.0)
+        for addr in heard[:3]:
+            self.peers.markSeed(addr)
+        self.peers.markSeed(heard[2], seed=False)
+        self.peers.markSeed(PeerAddr("1.1.1.1", 1))
+        self.assertEqual(set(self.take(0.0, seeding=True)), set(heard[2:]))
+        self.assertIsNone(self.peers.nextReadyAt(seeding=True))
+        self.assertEqual(self.peers.nextReadyAt(), 0.0)
+        self.assertEqual(set(self.take(0.0)), set(heard[:2]))
+
+    def test_seedsInOrder(self) -> None:
+        """To a leech a seed is a peer like others: the order is the same."""
+        ours = PeerAddr("123.213.32.10", 6881)
+        heard = addrs(40)
+        self.peers.externalAddress(ours)
+        self.peers.add(heard, "tracker", 0.0)
+        for addr in heard[::2]:
+            self.peers.markSeed(addr)
+        order = [peerPriority(ours, addr) for addr in self.take(0.0)]
+        self.assertEqual(len(order), len(heard))
+        self.assertEqual(order, sorted(order, reverse=True))
+
+    def test_insistedFirst(self) -> None:
+        """Whom somebody insists on goes before all others."""
+        heard = addrs(20)
+        self.peers.add(heard, "tracker", 0.0)
+        self.peers.retryNow(heard[7], 0.0)
+        self.assertEqual(self.take(0.0)[0], heard[7])
+
+    def test_own(self) -> None:
+        """We are not dialled: not where we know that we are, and not where we find out later."""
+        own: dict[PeerAddr, None] = {}
+        self.peers = PeerList(Random(1), own=own)
+        heard = addrs(4)
+        own[heard[0]] = None
+        self.assertEqual(self.peers.add(heard, "tracker", 0.0), 3)
+        own[heard[1]] = None
+        self.peers.externalAddress(heard[2])
+        self.assertEqual(self.peers.add([heard[2]], "pex", 0.0), 0)
+        self.assertEqual(self.take(0.0), [heard[3]])
+        self.assertEqual(len(self.peers), 1)
+
+
+class GivingUpTests(SynchronousTestCase):
+    """Addresses that fail."""
+
+    def giveUp(self, peers: PeerList, addr: PeerAddr) -> float:
+        """Dial C{addr} in vain until it is given up; when that is."""
+        now = 0.0
+        while (at := peers.nextReadyAt()) is not None:
+            now = max(now, at)
+            self.assertEqual(peers.next(now), addr)
+            peers.ended(addr, now, useful=False)
+        return now
+
+    def test_givenUp(self) -> None:
+        """An address given up is not believed of hearsay for a while, and has then one more chance."""
+        (addr,) = addrs(1)
+        peers = PeerList(Random(1))
+        peers.add([addr], "pex", 0.0)
+        now = self.giveUp(peers, addr)
+        self.assertNotIn(addr, peers)
+        self.assertEqual(peers.add([addr], "tracker", now + GIVEN_UP - 1), 0)
+        now += GIVEN_UP
+        self.assertEqual(peers.add([addr], "tracker", now), 1)
+        self.assertEqual(peers.next(now), addr)
+        peers.ended(addr, now, useful=False)
+        self.assertNotIn(addr, peers)
+
+    def test_alive(self) -> None:
+        """Whoever comes to us, or is wanted by the user, is there again at once."""
+        (addr,) = addrs(1)
+        for source in ("incoming", "user", "lsd"):
+            peers = PeerList(Random(1))
+            peers.add([addr], "tracker", 0.0)
+            now = self.giveUp(peers, addr)
+            self.assertEqual(peers.add([addr], source, now), 1)
+            known = peers.get(addr)
+            assert known is not None
+            self.assertEqual(known.failures, 0)
+
+    def test_usersPeer(self) -> None:
+        """The user's peer is never given up; the waits grow to an hour."""
+        (addr,) = addrs(1)
+        peers = PeerList(Random(1))
+        peers.add([addr], "user", 0.0)
+        now = 0.0
+        for _ in range(2000):
+            at = peers.nextReadyAt()
+            assert at is not None
+            self.assertLessEqual(at - now, 1.2 * MAX_RETRY)
+            now = at
+            self.assertEqual(peers.next(now), addr)
+            peers.ended(addr, now, useful=False)
+        self.assertGreater(now, 1900 * 0.8 * MAX_RETRY)
+
+    def test_ports(self) -> None:
+        """Of one public host so many ports are believed; of a private one all; who comes is believed."""
+        peers = PeerList(Random(1))
+        for host, count in (("8.8.8.8", MAX_PER_HOST), ("10.0.0.1", 100), ("::1", 100)):
+            self.assertEqual(peers.add([PeerAddr(host, n) for n in range(1, 101)], "dht", 0.0), count)
+        self.assertEqual(peers.add([PeerAddr("8.8.8.8", 101)], "incoming", 0.0), 1)
+        for port in (*range(1, MAX_PER_HOST + 1), 101):
+            peers.forget(PeerAddr("8.8.8.8", port))
+        self.assertEqual(peers.add([PeerAddr("8.8.8.8", n) for n in range(1, 101)], "dht", 0.0), MAX_PER_HOST)
+
+    def test_flood(self) -> None:
+        """A list full of hearsay still takes those of better sources; one full of those takes no hearsay."""
+        peers = PeerList(Random(1), limit=100)
+        peers.add(addrs(100), "pex", 0.0)
+        self.assertEqual(peers.add(addrs(150, 1000), "tracker", 0.0), 100)
+        self.assertEqual(peers.add(addrs(100, 2000), "dht", 0.0), 0)
+        self.assertEqual(peers.add(addrs(1, 3000), "user", 0.0), 1)
+        self.assertEqual(len(peers), 100)
+
+
+class ModelTests(SynchronousTestCase):
+    """The list against what it should be, whatever happens."""
+
+    def test_anyHistory(self) -> None:
+        """No address is dialled while it is connected or waits, none is lost, and the list is bounded."""
+        for seed in range(20):
+            self._history(Random(seed))
+
+    def _history(self, random: Random) -> None:
+        limit = random.choice((5, 40, 400))
+        peers, now = PeerList(random, limit), 0.0
+        pool = addrs(random.choice((3, 50, 600)))
+        busy: set[PeerAddr] = set()
+        for _ in range(1500):
+            now += random.choice((0.0, 1.0, 100.0))
+            addr, what = random.choice(pool), random.randrange(8)
+            if what < 2:
+                peers.add(random.sample(pool, 3), random.choice(("pex", "tracker", "user", "incoming")), now)
+            elif what == 2 and (found := peers.next(now, random.random() < 0.3)) is not None:
+                known = peers.get(found)
+                assert known is not None
+                self.assertNotIn(found, busy)
+                self.assertLessEqual(known.retryAt, now)
+                busy.add(found)
+            elif what == 3 and busy:
+                done = random.choice(sorted(busy))
+                busy.discard(done)
+                peers.ended(done, now, random.random() < 0.3)
+            elif what == 4:
+                peers.markSeed(addr, random.random() < 0.5)
+            elif what == 5:
+                peers.retryNow(addr, now)
+            elif what == 6 and addr not in busy and addr in peers:
+                peers.connected(addr)
+                busy.add(addr)
+            elif what == 7 and random.random() < 0.1:
+                peers.externalAddress(PeerAddr("8.8.8.8", random.randrange(1, 9)))
+            self.assertLessEqual(len(peers), limit)
+            self.assertEqual({known.addr for known in peers if known.connected}, busy)
+        now += 2 * MAX_RETRY
+        ready = {known.addr for known in peers} - busy
+        found_ = set()
+        while (last := peers.next(now)) is not None:
+            found_.add(last)
+        self.assertEqual(found_, ready)
+
+    def test_manyOperations(self) -> None:
+        """A full list does not slow down, nor do its queues grow, with what happens to it."""
+        random = Random(1)
+        peers = PeerList(random)
+        everybody = addrs(MAX_PEERS)
+        peers.add(everybody, "tracker", 0.0)
+        for n in range(20_000):
+            peers.retryNow(random.choice(everybody), float(n % 7))
+        places = sum(len(queue._waiting) + len(queue._ready) for queue in (peers._leeches, peers._seeds))
+        self.assertLessEqual(places, 3 * MAX_PEERS)
+        self.assertLessEqual(len(peers._worst._places), 3 * MAX_PEERS)
