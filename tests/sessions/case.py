@@ -5,6 +5,7 @@ nothing is left of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -110,6 +111,13 @@ class SwarmCase(SynchronousTestCase):
         peer.say(*said)
         self.advance(1)
         return peer
+
+    def arrive(self, member: Member, indices: Iterable[int]) -> None:
+        """C{member} has these pieces from now on, wherever they came from."""
+        found = list(indices)
+        for index in found:
+            member.session.downloader.download.addHave(index)
+        member.session.available(found)
 
     def sessionOf(self, member: Member, peer: ScriptedPeer) -> PeerSession:
         """What C{member} knows C{peer} by."""
