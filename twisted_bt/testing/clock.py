@@ -54,17 +54,17 @@ class VirtualCall:
         return self._state == "active"
 
     def cancel(self) -> None:
-        """See L{IDelayedCall}."""
+        """See C{IDelayedCall}."""
         self._check()
         self._end("cancelled")
 
     def reset(self, secondsFromNow: float) -> None:
-        """See L{IDelayedCall}."""
+        """See C{IDelayedCall}."""
         self._check()
         self._move(self._clock.now + secondsFromNow)
 
     def delay(self, secondsLater: float) -> None:
-        """See L{IDelayedCall}."""
+        """See C{IDelayedCall}."""
         self._check()
         self._move(self._time + secondsLater)
 

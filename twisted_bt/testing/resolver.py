@@ -36,7 +36,7 @@ class Resolution:
         self.name = name
 
     def cancel(self) -> None:
-        """See L{IHostResolution}."""
+        """See C{IHostResolution}."""
         if self.call is not None and self.call.active():
             self.call.cancel()
 
@@ -61,7 +61,7 @@ class SimulatedResolver:
         addressTypes: Sequence[type[IAddress]] | None = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        """See L{IHostnameResolver}."""
+        """See C{IHostnameResolver}."""
         kinds: Sequence[Any] = addressTypes or (IPv4Address, IPv6Address)
         resolution = Resolution(hostName)
 

@@ -87,7 +87,7 @@ class Stream:
     # -- ITransport
 
     def write(self, data: bytes) -> None:
-        """See L{ITransport}."""
+        """See C{ITransport}."""
         if not isinstance(data, bytes):
             raise TypeError(f"data must be bytes, not {type(data)!r}")
         if not data or not self.connected or self._gone or self._ending or self.disconnecting:
@@ -97,31 +97,31 @@ class Stream:
         self._judgeProducer()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """See L{ITransport}."""
+        """See C{ITransport}."""
         self.write(b"".join(data))
 
     def getHost(self) -> StreamAddress:
-        """See L{ITransport}."""
+        """See C{ITransport}."""
         return self._here
 
     def getPeer(self) -> StreamAddress:
-        """See L{ITransport}."""
+        """See C{ITransport}."""
         return self._there
 
     def loseConnection(self) -> None:
-        """See L{ITransport}: what was written is sent before."""
+        """See C{ITransport}: what was written is sent before."""
         if self.connected and not self.disconnecting:
             self.disconnecting = True
             self._reading = False
             self._pumpSoon()
 
     def loseWriteConnection(self) -> None:
-        """See L{ITCPTransport}."""
+        """See C{ITCPTransport}."""
         self._ending = True
         self._pumpSoon()
 
     def abortConnection(self) -> None:
-        """See L{ITCPTransport}: what waits is dropped, the other side hears of a reset."""
+        """See C{ITCPTransport}: what waits is dropped, the other side hears of a reset."""
         if self.disconnected or not self.connected or self._gone:
             return
         self._reading = False
@@ -130,19 +130,19 @@ class Stream:
         self._soon(self._lose, Failure(ConnectionAborted()))
 
     def getTcpNoDelay(self) -> bool:
-        """See L{ITCPTransport}."""
+        """See C{ITCPTransport}."""
         return self._noDelay
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """See L{ITCPTransport}."""
+        """See C{ITCPTransport}."""
         self._noDelay = bool(enabled)
 
     def getTcpKeepAlive(self) -> bool:
-        """See L{ITCPTransport}."""
+        """See C{ITCPTransport}."""
         return self._keepAlive
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
-        """See L{ITCPTransport}."""
+        """See C{ITCPTransport}."""
         self._keepAlive = bool(enabled)
 
     # -- reading: IPushProducer
@@ -158,13 +158,13 @@ class Stream:
             self._deliverSoon()
 
     def stopProducing(self) -> None:
-        """See L{IPushProducer}."""
+        """See C{IPushProducer}."""
         self.loseConnection()
 
     # -- writing: IConsumer
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """See L{IConsumer}."""
+        """See C{IConsumer}."""
         if self._producer is not None:
             raise RuntimeError(f"{self._producer} was never unregistered")
         if self.disconnected:
@@ -176,7 +176,7 @@ class Stream:
             producer.resumeProducing()
 
     def unregisterProducer(self) -> None:
-        """See L{IConsumer}."""
+        """See C{IConsumer}."""
         self._producer = None
         self._producerPaused = False
         if self.disconnecting:

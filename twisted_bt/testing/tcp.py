@@ -43,13 +43,13 @@ class SimulatedPort:
         self.listening = False
 
     def startListening(self) -> None:
-        """See L{IListeningPort}."""
+        """See C{IListeningPort}."""
         self._host.tcpPorts.bind(self.interface, self.number, self)
         self.listening = True
         self._factory.doStart()
 
     def stopListening(self) -> Deferred[None]:
-        """See L{IListeningPort}; fires in a later event, as a real one does."""
+        """See C{IListeningPort}; fires in a later event, as a real one does."""
         done: Deferred[None] = Deferred()
 
         def stopped() -> None:
@@ -65,7 +65,7 @@ class SimulatedPort:
         return done
 
     def getHost(self) -> StreamAddress:
-        """See L{IListeningPort}."""
+        """See C{IListeningPort}."""
         return streamAddress(self.interface or "0.0.0.0", self.number)
 
     def accept(self, stream: Stream) -> None:
@@ -152,7 +152,7 @@ class _ClientStream(Stream):
 
 @implementer(IConnector)
 class SimulatedConnector(BaseConnector):
-    """One attempt to connect; see L{IConnector}."""
+    """One attempt to connect; see C{IConnector}."""
 
     def __init__(
         self, host: Host, name: str, port: int, factory: Any, timeout: float, bind: tuple[str, int] | None
@@ -164,7 +164,7 @@ class SimulatedConnector(BaseConnector):
         self._bind = bind
 
     def getDestination(self) -> IAddress:
-        """See L{IConnector}."""
+        """See C{IConnector}."""
         return streamAddress(self._name, self._port)
 
     def _makeTransport(self) -> Any:

@@ -31,7 +31,7 @@ def datagramAddress(host: str, port: int) -> DatagramAddress:
 
 @implementer(IUDPTransport, IListeningPort)
 class SimulatedUDP:
-    """A UDP socket; see L{IUDPTransport}."""
+    """A UDP socket; see C{IUDPTransport}."""
 
     def __init__(self, host: Host, interface: str, number: int, protocol: Any, maxPacketSize: int) -> None:
         self._host = host
@@ -44,13 +44,13 @@ class SimulatedUDP:
         self.listening = False
 
     def startListening(self) -> None:
-        """See L{IListeningPort}."""
+        """See C{IListeningPort}."""
         self._host.udpPorts.bind(self._interface, self._number, self)
         self.listening = True
         self._protocol.makeConnection(self)
 
     def stopListening(self) -> Deferred[None]:
-        """See L{IUDPTransport}; fires in a later event, as a real one does."""
+        """See C{IUDPTransport}; fires in a later event, as a real one does."""
         done: Deferred[None] = Deferred()
 
         def stopped() -> None:
@@ -66,17 +66,17 @@ class SimulatedUDP:
         return done
 
     def getHost(self) -> DatagramAddress:
-        """See L{IUDPTransport}."""
+        """See C{IUDPTransport}."""
         return datagramAddress(self._interface or "0.0.0.0", self._number)
 
     def connect(self, host: str, port: int) -> None:
-        """See L{IUDPTransport}."""
+        """See C{IUDPTransport}."""
         if self._connectedTo is not None:
             raise RuntimeError("already connected")
         self._connectedTo = (_literal(host), port)
 
     def write(self, packet: bytes, addr: tuple[str, int] | None = None) -> None:
-        """See L{IUDPTransport}."""
+        """See C{IUDPTransport}."""
         target = self._connectedTo or addr
         assert target is not None, "where to?"
         there, port = target
@@ -112,11 +112,11 @@ class SimulatedUDP:
             self._host.network.failed(Failure())
 
     def setBroadcastAllowed(self, enabled: bool) -> None:
-        """See L{IUDPTransport}."""
+        """See C{IUDPTransport}."""
         self._broadcast = bool(enabled)
 
     def getBroadcastAllowed(self) -> bool:
-        """See L{IUDPTransport}."""
+        """See C{IUDPTransport}."""
         return self._broadcast
 
 

@@ -239,7 +239,7 @@ _encoder = _Encoder()
 def encode(value: object) -> bytes:
     """
     C{value} in bencoding: bytes, int, bool (as 0 and 1), str (in UTF-8), list, tuple, dict with keys of
-    bytes, L{Raw}, in one another.
+    bytes, C{Raw}, in one another.
 
     @raise BencodeError: it cannot be written (another type, nested in itself).
     """

@@ -3,7 +3,7 @@ One GET to a server that may be hostile: connections that cannot outgrow a limit
 should not, or be left behind.
 
 Why not C{treq}: it inflates gzip without a limit, keeps cookies of everybody, and refuses URLs with an
-IPv6 literal; its time limit ends before the body.  L{Agent} has what is left.
+IPv6 literal; its time limit ends before the body.  C{Agent} has what is left.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-The embedded tracker's HTTP side: C{/announce} and C{/scrape} for a L{twisted.web} site.
+The embedded tracker's HTTP side: C{/announce} and C{/scrape} for a C{twisted.web} site.
 
 BEP 3, 7, 23, 24, 48.
 """
