@@ -43,6 +43,7 @@ class IClientReactor(
     IReactorThreads,
     IReactorFromThreads,
     IReactorPluggableNameResolver,
+    Interface,
 ):
     """What the engine needs of a reactor; every real one has it, and so has a simulated host."""
 
