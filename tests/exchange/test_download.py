@@ -16,7 +16,7 @@ from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.exchange.download import Download
 from twisted_bt.exchange.peerdownload import MIN_PIPELINE, PeerDownload
 from twisted_bt.exchange.picker import RarestFirst, Sequential
-from twisted_bt.interfaces import IPiecePicker
+from twisted_bt.interfaces import Buffer, IPiecePicker
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
 
 
@@ -428,6 +428,29 @@ class ReceivingTests(SynchronousTestCase):
         self.assertEqual(scene.send(peer, block), Outcome.PARTIAL)
         self.assertEqual(scene.send(peer, block), Outcome.UNASKED)
         self.assertEqual(peer.rate.total, BLOCK_LENGTH)
+
+    def test_run(self) -> None:
+        """Of blocks that come together each is judged by itself; pieces that are whole are named in order."""
+        scene = Scene(pieces=2, tail=100)
+        peer = scene.peer("a")
+        peer.target = 100
+        asked = scene.ask(peer)
+        self.assertEqual(len(asked), 9)
+        first, second = asked[0], asked[4]
+        run: list[tuple[int, int, Buffer]] = [
+            (each.index, each.begin, scene.data(each)) for each in asked[:8]
+        ]
+        run.insert(3, (7, 0, b"nothing"))
+        run.append(run[0])
+        arrival = scene.download.received(peer, run, scene.now)
+        self.assertEqual(arrival.completed, [first.index, second.index])
+        self.assertEqual(arrival.stored, sum(each.length for each in asked[:8]))
+        self.assertEqual((arrival.unasked, arrival.duplicate), (7 + first.length, 0))
+        self.assertEqual(arrival.size, sum(len(data) for _, _, data in run))
+        self.assertEqual(list(peer.outstanding.values()), [scene.now])
+        self.assertEqual(peer.rate.total, arrival.stored)
+        for index in arrival.completed:
+            self.assertEqual(scene.judge(index), frozenset())
 
     def test_lateAfterChoke(self) -> None:
         """A block that was under way when a choke dropped the requests is welcome, once."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_bt.errors import ProtocolError
-from twisted_bt.peerwire.framing import WireDecoder
+from twisted_bt.peerwire.framing import PieceRun, WireDecoder
 from twisted_bt.peerwire.messages import (
     AllowedFast,
     Bitfield,
@@ -201,6 +201,48 @@ class CopyTests(SynchronousTestCase):
             self.assertEqual(list(subject.feed(frame[:-3])), [])
             views += list(subject.feed(frame[-3:]))
         self.assertEqual(len(views), 5)
+
+
+class RunTests(SynchronousTestCase):
+    """Blocks come in runs."""
+
+    def test_runs(self) -> None:
+        """Blocks behind one another are one run; another message ends it; all stay in their order."""
+        sent = [
+            Piece(1, 0, b"ab"),
+            Piece(1, 2, b"c"),
+            Have(3),
+            Piece(2, 0, b""),
+            KeepAlive(),
+            Piece(4, 5, b"d"),
+        ]
+        found = list(decoder().feedRuns(b"".join(each.encode() for each in sent)))
+        self.assertEqual(
+            found, [[(1, 0, b"ab"), (1, 2, b"c")], Have(3), [(2, 0, b"")], KeepAlive(), [(4, 5, b"d")]]
+        )
+        self.assertEqual([type(each) for each in found].count(PieceRun), 3)
+
+    def test_straddling(self) -> None:
+        """A block begun in the feed before leads the run of those that follow."""
+        stream = b"".join(Piece(1, number, b"abc").encode() for number in range(4))
+        subject = decoder()
+        kept = []
+        for part in (stream[:20], stream[20:55], stream[55:]):
+            for run in subject.feedRuns(part):
+                assert isinstance(run, PieceRun)
+                kept.append([(begin, bytes(data)) for _, begin, data in run])
+        self.assertEqual(kept, [[(0, b"abc")], [(1, b"abc"), (2, b"abc")], [(3, b"abc")]])
+
+    def test_beforeABrokenRule(self) -> None:
+        """What came before a message that is refused is handed on."""
+        for broken in (
+            head(100_000_000, Piece.id),
+            head(2, Choke.id) + bytes(20),
+            Piece(10, 0, b"x").encode(),
+        ):
+            runs = decoder(10).feedRuns(Piece(9, 0, b"x").encode() + broken)
+            self.assertEqual(next(runs), [(9, 0, b"x")])
+            self.assertRaises(ProtocolError, next, runs)
 
 
 class LimitTests(SynchronousTestCase):

@@ -15,13 +15,15 @@ itself, since a call more would cost a good part of it.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from functools import partial
 
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.exchange.peerdownload import PeerDownload
 from twisted_bt.exchange.piece import NOBODY, PieceDownload
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
 
-_makeBlock = Block._make  # of a tuple: half of what it costs by arguments
+#: A L{Block} of a tuple of its numbers, at a third of the usual cost.
+_makeBlock = partial(tuple.__new__, Block)
 
 
 class Ledger:
