@@ -8,10 +8,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from tests.benchmarks.dht import dht
 from tests.benchmarks.download import download
 
 #: By name: C{benchmark(size, rounds, say)}, giving the bounds that were not kept.
-BENCHMARKS: dict[str, Callable[[int, int, Callable[[str], object]], list[str]]] = {"download": download}
+BENCHMARKS: dict[str, Callable[[int, int, Callable[[str], object]], list[str]]] = {
+    "dht": dht,
+    "download": download,
+}
 
 
 def main() -> int:

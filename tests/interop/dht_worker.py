@@ -69,7 +69,7 @@ class Worker:
 
     def do_knowing(self, port: int, nodeId: str) -> int:
         """How many name the node with that id and port to a stranger who asks for nodes near it."""
-        query = {
+        query: Any = {
             b"t": b"kn",
             b"y": b"q",
             b"q": b"find_node",
@@ -83,7 +83,7 @@ class Worker:
             for each in self.do_ports():
                 stranger.sendto(lt.bencode(query), (HOST, each))
                 with suppress(TimeoutError):
-                    answer = lt.bdecode(stranger.recv(2048))
+                    answer: Any = lt.bdecode(stranger.recv(2048))
                     count += wanted in answer[b"r"][b"nodes"]
         return count
 
