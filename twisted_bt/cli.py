@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 from twisted.internet.error import CannotListenError
 
-from twisted_bt.control.demo import runDemo
 from twisted_bt.control.describe import describe, describeLines, describeRefused, printable
 from twisted_bt.control.foreground import runToEnd
 from twisted_bt.control.getting import getTorrent
@@ -310,6 +309,8 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    from twisted_bt.control.demo import runDemo  # here, since it brings a web server along
+
     folder = Path(tempfile.mkdtemp(prefix="twisted-bt-demo-"))
     try:
         return runToEnd(lambda reactor: runDemo(reactor, folder, arguments.size, sys.stdout))

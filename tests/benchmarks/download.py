@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.measure import Sample, run
+from tests.benchmarks.measure import Sample, installed, run
 from tests.benchmarks.seeder import libtorrentSeeder
 from tests.benchmarks.table import Quantity, faults, table
 from tests.interop.swarmfiles import makeContent
@@ -58,13 +58,15 @@ def download(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
         top = Path(name)
         content = makeContent(top, size, pieceLength=1 << 20)
         samples: dict[str, list[Sample]] = {each: [] for each in CONTESTANTS}
+        environment = installed(top / "compiled")
+        run([sys.executable, "-c", "import twisted_bt.cli"], _CHECKOUT, top / "output.log", 60, environment)
         with libtorrentSeeder(content.torrent, content.folder) as port:
             for number in range(rounds):
                 for each in _inTurn(number):
                     target = top / "target"
                     target.mkdir()
                     argv = CONTESTANTS[each](content.torrent, target, port)
-                    sample = run(argv, _CHECKOUT, top / "output.log")
+                    sample = run(argv, _CHECKOUT, top / "output.log", environment=environment)
                     content.check(target)
                     shutil.rmtree(target)
                     samples[each].append(sample)

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -51,16 +51,29 @@ class Summary:
         return cls(median(values), min(values), max(values))
 
 
-def run(argv: Sequence[str], folder: Path, log: Path, seconds: float = 600.0) -> Sample:
+def run(
+    argv: Sequence[str],
+    folder: Path,
+    log: Path,
+    seconds: float = 600.0,
+    environment: Mapping[str, str] | None = None,
+) -> Sample:
     """
     Run C{argv} in C{folder}, its output going to C{log}.
+
+    @param environment: left out: ours.
 
     @raise CommandFailed: its exit status was not 0, or it took longer than C{seconds} and was killed.
     """
     with log.open("wb") as output:
         begun = time.perf_counter()
         process = subprocess.Popen(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            argv,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
         )
         overdue = Timer(seconds, process.kill)
         overdue.start()
@@ -78,3 +91,13 @@ def run(argv: Sequence[str], folder: Path, log: Path, seconds: float = 600.0) ->
         raise CommandFailed(f"{argv[0]} ended with {process.returncode} after {wall:.1f} s: {said}")
     unit = 1 if sys.platform == "darwin" else 1024
     return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+
+
+def installed(cache: Path) -> dict[str, str]:
+    """
+    Our environment, but for one thing: modules are compiled once, to C{cache}, as those of an installed
+    program are; a checkout may be set to compile them in each run.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment

@@ -208,7 +208,7 @@ class RunTests(SynchronousTestCase):
 
     def test_runs(self) -> None:
         """Blocks behind one another are one run; another message ends it; all stay in their order."""
-        sent = [
+        sent: list[Message] = [
             Piece(1, 0, b"ab"),
             Piece(1, 2, b"c"),
             Have(3),

@@ -8,11 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
-from tqdm import tqdm
-
 from twisted_bt.control.units import formatRate, formatSize, percentage, plural, remaining
-
-tqdm.monitor_interval = 0  # else it starts a thread that outlives its bar
 
 #: Seconds between two plain lines, where nobody is supposed to watch closely.
 LINE_INTERVAL = 10.0
@@ -37,6 +33,9 @@ class BarMeter:
     """A bar of tqdm's on a terminal."""
 
     def __init__(self, label: str, total: int, out: TextIO) -> None:
+        from tqdm import tqdm  # here, since most runs show no bar, and it takes long to import
+
+        tqdm.monitor_interval = 0  # else it starts a thread that outlives its bar
         self._total = total
         self._out = out
         # A terminal may not know its size; tqdm would show nothing there.
