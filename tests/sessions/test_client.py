@@ -21,7 +21,7 @@ from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.storage.memory import MemoryStorageFactory
 from twisted_bt.testing.invariants import endFaults
-from twisted_bt.testing.swarm import FOLDER, makeTorrent
+from twisted_bt.testing.swarm import FOLDER, SimulatedStorages, makeTorrent
 from twisted_bt.torrent.progress import Progress
 
 
@@ -138,6 +138,7 @@ class ProgressTests(SwarmCase):
         folder = Path(self.mktemp())
         seeder, leecher = self.swarm.seeder(), self.swarm.leecher(Settings(stateDir=folder))
         storages = leecher.client.engine.storages
+        assert isinstance(storages, SimulatedStorages)
         self.swarm.run(leecher.connect(seeder))
         self.swarm.finish()
         third = self.swarm.leecher()
@@ -150,6 +151,7 @@ class ProgressTests(SwarmCase):
             leecher.host.plugins(storageFactory=storages),
             leecher.host.random,
         )
+        storages.client = again
         again.startService()
         self.swarm.run(again.whenRestored())
         swarm = again.swarmSessions[self.infoHash]

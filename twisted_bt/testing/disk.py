@@ -61,6 +61,11 @@ class DiskQueue:
         """Jobs submitted and not done."""
         return self._underWay
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of memory that they hold."""
+        return self._pressure.waiting
+
     def submit(self, job: Callable[[], T], cost: int = 0) -> Deferred[T]:
         """See L{IDiskQueue}."""
         if self._stopping:

@@ -72,6 +72,7 @@ class ScriptedPeer(Protocol):
         self.reads: list[int] = []
         self.reactions: dict[type[Any], Callable[[Any], object]] = {}
         self._greets = greets
+        self._greeted = False
         self._reader = HandshakeReader()
         self._decoder = WireDecoder(1 << 24, 1 << 24)
         self._waiting: list[tuple[type[Any], Deferred[Any]]] = []
@@ -101,6 +102,7 @@ class ScriptedPeer(Protocol):
 
     def greet(self) -> None:
         """Send the handshake."""
+        self._greeted = True
         self.sendRaw(Handshake(self.infoHash, self.peerId, self.extensions).encode())
 
     def say(self, *said: messages.Message | ExtendedHandshake) -> None:
@@ -151,7 +153,8 @@ class ScriptedPeer(Protocol):
         forge: Callable[[messages.Request], bytes | None] | None = None,
     ) -> None:
         """
-        Behave like a seed from now on: have all, unchoke whoever is interested, answer requests.
+        Behave like a seed from now on: answer the handshake, have all, unchoke whoever is interested,
+        answer requests.
 
         @param forge: the data to answer a request with in place of the right; C{None}: the right.
         """
@@ -165,7 +168,13 @@ class ScriptedPeer(Protocol):
         bits = bytearray(b"\xff" * ((metainfo.layout.pieceCount + 7) // 8))
         if metainfo.layout.pieceCount % 8:
             bits[-1] = 0xFF << (8 - metainfo.layout.pieceCount % 8) & 0xFF
-        self.reactions[Handshake] = lambda _: self.say(messages.Bitfield(bytes(bits)))
+
+        def begin(_: Handshake) -> None:
+            if not self._greeted:
+                self.greet()
+            self.say(messages.Bitfield(bytes(bits)))
+
+        self.reactions[Handshake] = begin
         self.reactions[messages.Interested] = lambda _: self.say(messages.Unchoke())
         self.reactions[messages.Request] = serve
 

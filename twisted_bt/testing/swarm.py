@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults
 
-from twisted_bt.interfaces import Random
+from twisted_bt.interfaces import IStorage, Random
 from twisted_bt.sessions.client import ClientSession
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.sessions.swarm import SwarmSession
@@ -61,6 +61,21 @@ def makeTorrent(
         b"pieces": b"".join(sha1(content[at : at + pieceLength]).digest() for at in starts),
     }
     return Metainfo.fromInfo(encode(info), trackers)
+
+
+class SimulatedStorages(MemoryStorageFactory):
+    """
+    Content in memory that takes as long to read and write as the host's disk says.
+
+    @ivar client: whose disk queue does the work; outlived by what is stored.
+    """
+
+    client: ClientSession
+
+    def storageFor(self, metainfo: Any, dataDirPath: Path) -> IStorage:
+        """See L{IStorageFactory<twisted_bt.interfaces.IStorageFactory>}."""
+        self._disk = self.client.engine.disk
+        return super().storageFor(metainfo, dataDirPath)
 
 
 class Member:
@@ -162,8 +177,10 @@ class SimulatedSwarm:
         @param plugins: fields of L{Plugins<twisted_bt.sessions.engine.Plugins>}.
         """
         host = host or self.network.host()
-        plugins.setdefault("storageFactory", MemoryStorageFactory())
+        storages = plugins.setdefault("storageFactory", SimulatedStorages())
         client = ClientSession(host, settings or Settings(), host.plugins(**plugins), random or host.random)
+        if isinstance(storages, SimulatedStorages):
+            storages.client = client
         client.startService()
         member = Member(host, client, self.metainfo)
         layout = self.metainfo.layout
