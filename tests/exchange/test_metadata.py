@@ -1,0 +1,482 @@
+"""Tests of L{twisted_bt.exchange.metadata} and L{twisted_bt.exchange.metadataupload}: BEP 9."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha1, sha256
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_bt.errors import ProtocolError
+from twisted_bt.exchange.metadata import (
+    FIRST_TURN,
+    HURRY,
+    MAX_ATTEMPTS,
+    MAX_METADATA,
+    PIPELINE,
+    TIMEOUT,
+    MetadataDownload,
+    MetadataSteps,
+)
+from twisted_bt.exchange.metadataattempt import PIECE_LENGTH, pieceCount
+from twisted_bt.exchange.metadataupload import MetadataUpload
+
+METADATA = Random(1).randbytes(5 * PIECE_LENGTH + 100)
+SIZE = len(METADATA)
+PIECES = pieceCount(SIZE)
+
+
+def pieceOf(metadata: bytes, piece: int) -> bytes:
+    """What to send for C{piece}."""
+    return metadata[piece * PIECE_LENGTH : (piece + 1) * PIECE_LENGTH]
+
+
+def download(metadata: bytes = METADATA, limit: int = MAX_METADATA) -> MetadataDownload[str]:
+    """A download of C{metadata}."""
+    return MetadataDownload(sha1(metadata).digest(), sizeLimit=limit)
+
+
+class DownloadTests(SynchronousTestCase):
+    """Metadata from peers, step by step."""
+
+    def setUp(self) -> None:
+        """A download from nobody yet."""
+        self.download = download()
+
+    def answer(
+        self, asks: Iterable[tuple[str, int]], now: float, lies: dict[str, bytes] | None = None
+    ) -> tuple[bytes | None, set[str]]:
+        """
+        All peers answer at once whatever they are asked, those in C{lies} with pieces of that; what
+        it came to, and who was found lying.
+        """
+        queue = list(asks)
+        liars: set[str] = set()
+        while queue:
+            key, piece = queue.pop(0)
+            if key not in self.download:
+                continue
+            data = pieceOf((lies or {}).get(key, METADATA), piece)
+            steps = self.download.received(key, piece, SIZE, data, now)
+            queue += steps.asks
+            liars |= steps.liars
+            if steps.metadata is not None:
+                return steps.metadata, liars
+        return None, liars
+
+    def test_one(self) -> None:
+        """One peer is asked for a few pieces at a time, and all arrives."""
+        steps = self.download.joined("a", SIZE, 0.0)
+        self.assertEqual(steps.asks, tuple(("a", piece) for piece in range(PIPELINE)))
+        self.assertEqual(self.answer(steps.asks, 1.0), (METADATA, set()))
+        self.assertTrue(self.download.done)
+
+    def test_several(self) -> None:
+        """Several are asked side by side, nobody for what another is asked for, each for as many."""
+        asks: list[tuple[str, int]] = []
+        self.download.joined("a", None, 0.0)
+        for key in "abcd":
+            asks += self.download.joined(key, SIZE, 0.0).asks
+        self.assertEqual(sorted(piece for _, piece in asks), list(range(PIECES)))
+        self.assertEqual(self.answer(asks, 1.0), (METADATA, set()))
+
+    def test_spread(self) -> None:
+        """What there is to ask is spread over all who are there."""
+        self.download = download(bytes(40 * PIECE_LENGTH))
+        asks = [ask for key in "ab" for ask in self.download.joined(key, 40 * PIECE_LENGTH, 0.0).asks]
+        self.assertEqual([sum(who == key for who, _ in asks) for key in "ab"], [PIPELINE, PIPELINE])
+
+    def test_hashes(self) -> None:
+        """SHA-256 counts as SHA-1 does; if both are given both count."""
+        one, two = sha1(METADATA).digest(), sha256(METADATA).digest()
+        for hashes, good in (
+            ((one, None), True),
+            ((None, two), True),
+            ((one, two), True),
+            ((one, bytes(32)), False),
+            ((bytes(20), two), False),
+        ):
+            self.download = MetadataDownload(*hashes)
+            steps = self.download.joined("a", SIZE, 0.0)
+            outcome = self.answer(steps.asks, 1.0)
+            self.assertEqual(outcome, (METADATA, set()) if good else (None, {"a"}), hashes)
+        self.assertRaises(ValueError, MetadataDownload, None)
+
+    def test_sizes(self) -> None:
+        """Who states nothing, or more than is borne, is not asked; who states the most is."""
+        self.download = download(limit=SIZE)
+        for size in (None, 0, -1, SIZE + 1, 1 << 60):
+            self.assertEqual(self.download.joined("a", size, 0.0), MetadataSteps())
+        self.assertEqual(len(self.download), 0)
+        self.assertTrue(self.download.joined("a", SIZE, 0.0).asks)
+
+    def test_laterSize(self) -> None:
+        """A peer may have metadata later than it came."""
+        self.download.joined("a", None, 0.0)
+        self.assertTrue(self.download.joined("a", SIZE, 1.0).asks)
+        self.assertEqual(self.download.joined("a", SIZE, 2.0).asks, ())
+        self.assertEqual(self.download.joined("a", None, 3.0).asks, ())
+        self.assertNotIn("a", self.download)
+
+    def test_reject(self) -> None:
+        """What one rejects another is asked for; who rejected is asked again later."""
+        self.download.joined("a", SIZE, 0.0)
+        self.download.joined("b", SIZE, 0.0)
+        steps = self.download.rejected("a", 0, 1.0)
+        self.assertEqual(steps.asks, (("b", 0),))
+        for piece in range(1, PIPELINE):
+            self.download.rejected("a", piece, 1.0)
+        self.download.left("b", 2.0)
+        self.assertEqual(self.download.tick(2.0).asks, ())
+        asks = [ask for second in range(3, 400) for ask in self.download.tick(float(second)).asks]
+        self.assertEqual(self.answer([*asks, ("a", 3), ("a", 2)], 400.0), (METADATA, set()))
+
+    def test_silence(self) -> None:
+        """What one owes too long another is asked for; it is taken if it comes late."""
+        self.download.joined("a", SIZE, 0.0)
+        self.assertEqual(self.download.tick(TIMEOUT - 1).asks, ())
+        self.assertEqual(self.download.tick(TIMEOUT).asks, ())  # it rests
+        steps = self.download.joined("b", SIZE, TIMEOUT)
+        self.assertEqual({piece for _, piece in steps.asks}, set(range(PIPELINE)))
+        late = self.download.received("a", 0, SIZE, pieceOf(METADATA, 0), TIMEOUT + 1)
+        self.assertEqual({who for who, _ in late.asks}, {"a"})  # it is awake again
+        self.assertEqual(self.answer(steps.asks + late.asks, TIMEOUT + 2), (METADATA, set()))
+
+    def test_hurry(self) -> None:
+        """Where others have nothing to do, nobody is waited for so long."""
+        asks = [ask for key in "abcdefg" for ask in self.download.joined(key, SIZE, 0.0).asks]
+        busy = {who for who, _ in asks}
+        self.assertEqual(self.download.tick(HURRY - 0.1).asks, ())
+        hurried = self.download.tick(HURRY).asks
+        self.assertTrue(hurried)
+        self.assertFalse(busy & {who for who, _ in hurried})
+
+    def test_unasked(self) -> None:
+        """What was not asked for is ignored: from whom, or of what, it was not, or twice."""
+        data = pieceOf(METADATA, 0)
+        self.assertEqual(self.download.received("x", 0, SIZE, data, 0.0), MetadataSteps())
+        self.download.joined("a", SIZE, 0.0)
+        self.assertEqual(self.download.received("a", 5, SIZE, b"", 0.0), MetadataSteps())
+        self.assertEqual(self.download.received("a", 1 << 40, SIZE, b"", 0.0), MetadataSteps())
+        self.download.received("a", 0, SIZE, data, 0.0)
+        self.assertEqual(self.download.received("a", 0, SIZE, data, 0.0), MetadataSteps())
+        self.assertEqual(self.download.held, PIECE_LENGTH)
+        self.assertEqual(self.download.progress, (PIECE_LENGTH, SIZE))
+
+    def test_broken(self) -> None:
+        """A piece of the wrong length, or of a whole of another size, breaks the protocol."""
+        self.download.joined("a", SIZE, 0.0)
+        for total, data in ((SIZE + 1, bytes(PIECE_LENGTH)), (SIZE, bytes(PIECE_LENGTH - 1)), (None, b"")):
+            with self.assertRaises(ProtocolError):
+                self.download.received("a", 0, total, data, 0.0)
+        self.assertEqual(self.download.held, 0)
+
+    def test_liarAlone(self) -> None:
+        """Who sent all of something wrong is a liar, at once; the next peer is asked for all."""
+        steps = self.download.joined("liar", SIZE, 0.0)
+        self.assertEqual(self.answer(steps.asks, 1.0, {"liar": bytes(SIZE)}), (None, {"liar"}))
+        self.assertNotIn("liar", self.download)
+        self.assertEqual(self.answer(self.download.joined("a", SIZE, 2.0).asks, 3.0), (METADATA, set()))
+
+    def test_liarAmongOthers(self) -> None:
+        """If several sent something wrong, each is asked alone; only the liar is called one."""
+        asks = [ask for key in ("a", "liar", "b") for ask in self.download.joined(key, SIZE, 0.0).asks]
+        outcome, liars = self.answer(asks, 1.0, {"liar": bytes(SIZE)})
+        self.assertEqual((outcome, liars), (METADATA, {"liar"}))
+
+    def test_exposedLater(self) -> None:
+        """Who sent one wrong piece and then no more is exposed by the right ones."""
+        asks = [ask for key in ("a", "liar") for ask in self.download.joined(key, SIZE, 0.0).asks]
+        lies = {"liar": METADATA[:-1] + b"\0" if METADATA[-1] else METADATA[:-1] + b"\1"}
+        last = next(piece for who, piece in asks if who == "liar")
+        lies["liar"] = bytes(PIECE_LENGTH * last) + bytes(SIZE - PIECE_LENGTH * last)
+        queue = list(asks)
+        silent = False
+        while queue:
+            who, piece = queue.pop(0)
+            if who == "liar" and silent:
+                continue
+            steps = self.download.received(
+                who, piece, SIZE, pieceOf({**lies, "a": METADATA}[who], piece), 1.0
+            )
+            silent = silent or bool(steps.asks and self.download.progress[0] == 0)
+            queue += steps.asks
+            if steps.metadata is not None:
+                self.assertEqual((steps.metadata, steps.liars), (METADATA, {"liar"}))
+                return
+        self.fail("it never arrived")
+
+    def test_leaves(self) -> None:
+        """What one who left owed is asked of others, and what it sent is not lost."""
+        self.download.joined("a", SIZE, 0.0)
+        self.download.received("a", 0, SIZE, pieceOf(METADATA, 0), 1.0)
+        self.download.left("a", 1.0)
+        asks = [ask for key in "bc" for ask in self.download.joined(key, SIZE, 2.0).asks]
+        self.assertEqual({piece for _, piece in asks}, set(range(1, PIECES)))
+        self.assertEqual(self.answer(asks, 3.0), (METADATA, set()))
+
+    def test_manySizes(self) -> None:
+        """Who states another size than the others gets its turn, however many these are."""
+        for n in range(100):
+            self.download.joined(f"liar{n}", SIZE + 1 + n, 0.0)
+        asks = list(self.download.joined("a", SIZE, 0.0).asks)
+        self.assertEqual(asks, [])
+        now = 0.0
+        while not asks and now < 10_000:
+            now += 1
+            asks += [ask for ask in self.download.tick(now).asks if ask[0] == "a"]
+        self.assertLess(now, 100 / MAX_ATTEMPTS * FIRST_TURN)
+        self.assertEqual(self.answer(asks, now), (METADATA, set()))
+
+    def test_largeFirst(self) -> None:
+        """Large attempts take turns; one of usual size goes on beside them."""
+        half = MAX_METADATA // 2
+        self.assertTrue(self.download.joined("liar", MAX_METADATA, 0.0).asks)
+        self.assertEqual(self.download.joined("large", half, 0.0).asks, ())
+        asks = self.download.joined("a", SIZE, 0.0).asks
+        turn = self.download.tick(FIRST_TURN).asks
+        self.assertEqual({who for who, _ in turn}, {"large"})
+        self.assertEqual(self.answer(asks, FIRST_TURN), (METADATA, set()))
+
+    def test_afterwards(self) -> None:
+        """Once it is here nothing is asked, and nothing is kept."""
+        self.test_one()
+        for steps in (
+            self.download.joined("b", SIZE, 9.0),
+            self.download.received("a", 0, SIZE, b"", 9.0),
+            self.download.rejected("a", 0, 9.0),
+            self.download.left("a", 9.0),
+            self.download.tick(9.0),
+        ):
+            self.assertEqual(steps, MetadataSteps())
+        self.assertEqual((self.download.held, len(self.download)), (0, 0))
+
+
+class Swarm:
+    """Peers of all kinds on a clock of their own, and the download that asks them."""
+
+    def __init__(self, random: Random, metadata: bytes, limit: int) -> None:
+        self.random = random
+        self.metadata = metadata
+        self.limit = limit
+        self.now = 0.0
+        self.download: MetadataDownload[str] = MetadataDownload(sha1(metadata).digest(), sizeLimit=limit)
+        self.kinds: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
+        self.liars: set[str] = set()
+        self.result: bytes | None = None
+        self.most = 0
+        self.asked: list[int] = []
+        self._events: list[tuple[float, int, str, int]] = []
+        self._numbers = count()
+
+    def join(self, key: str, kind: str) -> None:
+        """A peer of that kind comes."""
+        size = len(self.metadata)
+        self.kinds[key] = kind
+        other = self.random.choice(
+            (self.limit, size + self.random.randrange(1, 99), self.random.randrange(1, 99))
+        )
+        self.sizes[key] = min(self.limit, other) if kind in ("size", "sizeStaller") else size
+        self.do(self.download.joined(key, self.sizes[key], self.now))
+
+    def leave(self, key: str) -> None:
+        """It goes."""
+        del self.kinds[key]
+        self.do(self.download.left(key, self.now))
+
+    def do(self, steps: MetadataSteps[str]) -> None:
+        """What the download wants."""
+        for key, piece in steps.asks:
+            self.asked.append(piece)
+            assert key in self.kinds, "who is gone is asked for nothing"
+            delay = {"drip": self.random.uniform(8, 14), "slow": self.random.uniform(5, 25)}.get(
+                self.kinds[key], self.random.uniform(0.05, 2)
+            )
+            heappush(self._events, (self.now + delay, next(self._numbers), key, piece))
+        for key in steps.liars:
+            assert self.kinds.get(key) not in ("honest", "slow", "rejecter"), (
+                "an honest peer was called a liar"
+            )
+            if key in self.kinds:
+                del self.kinds[key]
+                self.liars.add(key)
+        if steps.metadata is not None:
+            self.result = steps.metadata
+        for peer in self.download._peers.values():
+            assert len(peer.waiting) <= PIPELINE
+            attempt = peer.attempt
+            assert attempt.members[peer.key] is peer
+            assert attempt.active == (attempt in self.download._active)
+            assert attempt.active != (attempt in self.download._waiting)
+            assert attempt.active or not peer.waiting
+        self.most = max(self.most, self.download.held)
+
+    def run(self, until: float) -> None:
+        """Until it is here, or the time is over."""
+        while self.result is None and self.now < until:
+            nextTick = float(int(self.now) + 1)
+            if self._events and self._events[0][0] < nextTick:
+                self.now, _, key, piece = heappop(self._events)
+                self._answer(key, piece)
+            else:
+                self.now = nextTick
+                self.do(self.download.tick(self.now))
+
+    def _answer(self, key: str, piece: int) -> None:
+        kind = self.kinds.get(key)
+        if kind is None or kind in ("staller", "sizeStaller"):
+            return
+        if kind == "rejecter" or (kind == "moody" and self.random.random() < 0.3):
+            self.do(self.download.rejected(key, piece, self.now))
+            return
+        size = self.sizes[key]
+        data = pieceOf(self.metadata, piece)
+        wrong = self.random.randbytes(min(PIECE_LENGTH, size - piece * PIECE_LENGTH))
+        if kind in ("wrong", "size", "drip") or (
+            kind in ("sometimes", "moody") and self.random.random() < 0.4
+        ):
+            data = wrong
+        self.do(self.download.received(key, piece, size, data, self.now))
+
+
+class SwarmTests(SynchronousTestCase):
+    """Metadata from peers that lie in all ways."""
+
+    def test_anyLiars(self) -> None:
+        """
+        However many liars come, stay and go: as long as one honest peer stays it all arrives; nobody
+        honest is called a liar; memory is bounded.
+        """
+        for seed in range(150):
+            random = Random(seed)
+            metadata = random.randbytes(
+                random.choice((1, 100, PIECE_LENGTH, 3 * PIECE_LENGTH, 9 * PIECE_LENGTH + 1))
+            )
+            swarm = Swarm(random, metadata, limit=16 * PIECE_LENGTH)
+            kinds: tuple[str, ...] = (
+                "wrong",
+                "size",
+                "sizeStaller",
+                "staller",
+                "drip",
+                "sometimes",
+                "moody",
+                "rejecter",
+            )
+            if random.random() < 0.5:
+                kinds = (random.choice(kinds),)
+            number = random.choice((0, 1, 3, 30, 100))
+            for n in range(number):
+                swarm.join(f"{n}", random.choice(kinds))
+            swarm.join("honest", "honest" if random.random() < 0.7 else "slow")
+            for n in range(number):  # more come, in place of others
+                swarm.run(swarm.now + random.uniform(0, 5))
+                if swarm.result is not None:
+                    break
+                gone = random.choice(list(swarm.kinds))
+                if gone != "honest":
+                    swarm.leave(gone)
+                swarm.join(f"later{n}", random.choice(kinds))
+            swarm.run(12 * 3600.0)
+            self.assertEqual(swarm.result, metadata, f"seed {seed}")
+            self.assertLessEqual(swarm.most, 2.25 * swarm.limit)
+
+    def test_honestOnly(self) -> None:
+        """Where all are honest each piece is asked for once."""
+        for peers in (1, 2, 10, 50):
+            swarm = Swarm(Random(peers), METADATA, MAX_METADATA)
+            for n in range(peers):
+                swarm.join(f"{n}", "honest")
+            swarm.run(100.0)
+            self.assertEqual(swarm.result, METADATA)
+            self.assertEqual(sorted(swarm.asked), list(range(PIECES)))
+
+    def test_silentCrowd(self) -> None:
+        """A crowd that never answers does not keep out the one that does."""
+        swarm = Swarm(Random(1), b"x" * 100, MAX_METADATA)
+        for n in range(300):
+            swarm.join(f"{n}", "staller")
+        swarm.join("honest", "honest")
+        swarm.run(3600.0)
+        self.assertEqual(swarm.result, b"x" * 100)
+
+    def test_fewLiars(self) -> None:
+        """A liar among many honest peers costs seconds, and is found."""
+        times, found = [], 0
+        for seed in range(20):
+            swarm = Swarm(Random(seed), METADATA, MAX_METADATA)
+            swarm.join("liar", "wrong")
+            for n in range(20):
+                swarm.join(f"{n}", "honest")
+            swarm.run(1000.0)
+            self.assertEqual(swarm.result, METADATA)
+            times.append(swarm.now)
+            found += "liar" in swarm.liars
+        self.assertLess(max(times), 60.0)
+        self.assertGreater(found, 10)
+
+    def test_largest(self) -> None:
+        """The largest metadata arrives from one peer; a byte more is not begun."""
+        metadata = Random(3).randbytes(MAX_METADATA)
+        swarm = Swarm(Random(4), metadata, MAX_METADATA)
+        swarm.join("honest", "honest")
+        swarm.run(3600.0)
+        self.assertTrue(swarm.result == metadata)
+        self.assertEqual(download().joined("a", MAX_METADATA + 1, 0.0).asks, ())
+
+
+class UploadTests(SynchronousTestCase):
+    """Metadata for others."""
+
+    def test_whole(self) -> None:
+        """A peer gets all of it, and its parts make the whole."""
+        upload = MetadataUpload(METADATA)
+        parts = [upload.answer("a", piece, 0.0) for piece in range(PIECES)]
+        self.assertEqual(b"".join(part or b"" for part in parts), METADATA)
+
+    def test_rejected(self) -> None:
+        """What there is not is rejected, and everything as long as it is not here."""
+        upload = MetadataUpload(METADATA)
+        self.assertIsNone(upload.answer("a", PIECES, 0.0))
+        self.assertIsNone(upload.answer("a", -1, 0.0))
+        upload = MetadataUpload()
+        self.assertIsNone(upload.answer("a", 0, 0.0))
+        upload.arrived(METADATA)
+        for piece in range(PIECES):
+            self.assertEqual(upload.answer("a", piece, 0.0), pieceOf(METADATA, piece))
+
+    def test_often(self) -> None:
+        """Nobody gets it more than a few times; after some minutes it may have it once more."""
+        upload = MetadataUpload(METADATA)
+
+        def got(key: str, now: float) -> int:
+            return sum(upload.answer(key, n % PIECES, now + n) is not None for n in range(5 * PIECES))
+
+        self.assertEqual(got("a", 0.0), 3 * PIECES)
+        self.assertEqual(got("b", 0.0), 3 * PIECES)
+        self.assertIn(got("a", 700.0), range(PIECES, PIECES + 2))
+
+    def test_burst(self) -> None:
+        """Large metadata is not all in memory for one peer, though it gets all of it in time."""
+        pieces = 1000
+        upload = MetadataUpload(bytes(pieces * PIECE_LENGTH))
+        at_once = sum(upload.answer("a", piece, 0.0) is not None for piece in range(300))
+        self.assertEqual(at_once, 256)
+        got = [upload.answer("b", piece, piece / 10.0) is not None for piece in range(pieces)]
+        self.assertTrue(all(got))
+
+    def test_flood(self) -> None:
+        """Who goes on asking although it is rejected breaks the protocol; now and then is no harm."""
+        upload = MetadataUpload(METADATA)
+        for n in range(2000):
+            upload.answer("slow", 99, float(n))
+        with self.assertRaises(ProtocolError):
+            for _ in range(1000):
+                upload.answer("a", 99, 0.0)
+        upload.left("a")
+        self.assertIsNone(upload.answer("a", 99, 0.0))
+        self.assertIsNotNone(upload.answer("a", 0, 0.0))
