@@ -264,6 +264,13 @@ class ISwarmObserver(Interface):
     def statusChanged(swarm: Any, status: Any) -> None:
         """Downloading, seeding, checking, paused, stopped by an error (C{swarm.reason}) ..."""
 
+    def metadataProgressed(fetching: Any, done: int, total: int) -> None:
+        """
+        A magnet link's metadata is being fetched by C{fetching}, a
+        L{MetadataSession<twisted_bt.sessions.metadatasession.MetadataSession>}: C{done} of C{total}
+        bytes are here, both 0 while no peer offers it.
+        """
+
     def pieceVerified(swarm: Any, index: int) -> None:
         """Piece C{index} was downloaded, matched its hash and was stored."""
 

@@ -101,14 +101,14 @@ class Settings:
     """Bytes read at once for a peer that asks for blocks in order."""
 
     # -- finding peers without trackers (never for private torrents, BEP 27)
-    dht: bool = True
-    """Run a DHT node (BEP 5), and look for peers there."""
+    dht: bool = False
+    """Run a DHT node (BEP 5), and look for peers there: an application asks for it, the daemon does."""
     dhtRouters: tuple[tuple[str, int], ...] | None = None
     """Host and port of nodes to join at where none are remembered; C{None}: the well-known ones."""
     pex: bool = True
     """Tell peers of one another (BEP 11)."""
-    lsd: bool = True
-    """Look for peers on the local network (BEP 14)."""
+    lsd: bool = False
+    """Look for peers on the local network (BEP 14): an application asks for it, the daemon does."""
 
     # -- trackers
     numwant: int = 50

@@ -151,8 +151,8 @@ class BeginningTests(SwarmCase):
     def test_port(self) -> None:
         """C{port} is sent where DHT is enabled on both sides, and one that comes is noted."""
         both = frozenset({Extension.DHT})
-        member = self.swarm.leecher(Settings(allowedExtensions=both))
-        member.client.engine.dhtPort = 4444
+        settings = Settings(allowedExtensions=both, dht=True, dhtRouters=(), listenPort=4444)
+        member = self.swarm.leecher(settings)
         self.assertEqual(member.client.dhtPort, 4444)
         peer = self.met(member, extensions=both)
         self.assertEqual(peer.heardOf(Port), [Port(4444)])

@@ -4,28 +4,49 @@ A swarm and its trackers: what an announce says of it, and what comes back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
+from twisted_bt.sessions.engine import Engine
+from twisted_bt.sessions.observers import Observers
+from twisted_bt.torrent.progress import Progress
 from twisted_bt.tracker.announce import AnnounceRequest, Event
 from twisted_bt.tracker.service import Announcer
 
-if TYPE_CHECKING:
-    from twisted_bt.sessions.swarm import SwarmSession
+
+class IAnnounced(Protocol):
+    """What announcing needs of its swarm, which must be an C{IPeerSink} too."""
+
+    infoHash: bytes
+    observers: Observers
+
+    @property
+    def engine(self) -> Engine:
+        """What the swarms of the client share."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it wants nothing more."""
+
+    @property
+    def progress(self) -> Progress:
+        """Bytes exchanged, and to get."""
 
 
 class Announcing:
     """The announcer of one swarm; what it hears goes to the swarm and its observers."""
 
-    def __init__(self, swarm: SwarmSession) -> None:
+    def __init__(self, swarm: IAnnounced, trackers: Sequence[Sequence[str]]) -> None:
         engine = swarm.engine
+        sink: Any = swarm
         self._swarm = swarm
         self._announcer = Announcer(
             engine.trackers,
-            swarm.metainfo.trackers,
+            trackers,
             self._request,
-            swarm,
+            sink,
             engine.reactor,
             engine.random,
             self,

@@ -11,14 +11,16 @@ from pathlib import Path
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
+from twisted_bt.dht.service import DhtNode
 from twisted_bt.errors import StorageError
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.interfaces import IClientReactor, ITrackerClient, Random
 from twisted_bt.sessions.dialing import Dialer
 from twisted_bt.sessions.engine import Engine, ITicking, Plugins
 from twisted_bt.sessions.metafiles import Metafiles
+from twisted_bt.sessions.notes import Notes
 from twisted_bt.sessions.torrentmap import TorrentMap
-from twisted_bt.settings import Settings
+from twisted_bt.settings import Extension, Settings
 from twisted_bt.storage.database import StateDatabase
 from twisted_bt.storage.filepool import FilePool
 from twisted_bt.storage.files import FileStorageFactory
@@ -36,6 +38,7 @@ class Assembly:
     @ivar engine: what swarms share.
     @ivar torrents: the known torrents.
     @ivar metafiles: their torrent files.
+    @ivar notes: small things that are remembered.
     """
 
     _log = Logger()
@@ -47,7 +50,9 @@ class Assembly:
         plugins: Plugins,
         random: Random,
         peerId: bytes,
+        allowedExtensions: frozenset[Extension],
         listenerPort: Callable[[], int | None],
+        dht: Callable[[], DhtNode | None],
         busy: Callable[[ITicking], None],
     ) -> None:
         stateDir = settings.stateDir
@@ -57,6 +62,7 @@ class Assembly:
             stateDir / "state.sqlite" if stateDir else None, plugins.diskQueue(reactor, 1, 1 << 30)
         )
         self.torrents = TorrentMap(self._database)
+        self.notes = Notes(self._database)
         resume = ResumeStore(self._database)
         self._database.openNow()
         self.metafiles = Metafiles(stateDir / "torrents" if stateDir else None, disk)
@@ -67,6 +73,7 @@ class Assembly:
             plugins=plugins,
             random=random,
             peerId=peerId,
+            allowedExtensions=allowedExtensions,
             buffers=PieceBuffers(settings.partialPieceBudget),
             disk=disk,
             storages=plugins.storageFactory or FileStorageFactory(disk, self._pool, settings.preallocate),
@@ -75,6 +82,7 @@ class Assembly:
             reader=reader,
             dialer=Dialer(reactor, settings, reader),
             listenerPort=listenerPort,
+            dht=dht,
             busy=busy,
             rememberPaused=self._rememberPaused,
             wallClock=plugins.wallClock or time.time,

@@ -9,45 +9,33 @@ file, thread or unfired Deferred is left.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import SystemRandom
+from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from twisted_bt.errors import (
-    BitTorrentError,
-    MetainfoError,
-    PeerDisconnected,
-    SessionStopped,
-    StorageError,
-    UnknownTorrent,
-)
+from twisted_bt.errors import MagnetError, MetainfoError, PeerDisconnected, SessionStopped, StorageError
 from twisted_bt.interfaces import IClientReactor, ISwarmObserver, Random
 from twisted_bt.sessions.assembly import Assembly
 from twisted_bt.sessions.engine import Engine, ITicking, Plugins
+from twisted_bt.sessions.library import Library
 from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.listening import PeerListener
+from twisted_bt.sessions.metadatasession import MetadataSession
 from twisted_bt.sessions.metafiles import TorrentSource
+from twisted_bt.sessions.nodelistener import NodeListener
 from twisted_bt.sessions.observers import Observers
 from twisted_bt.sessions.service import ClientService, withRunning
 from twisted_bt.sessions.swarm import SwarmSession
-from twisted_bt.sessions.torrentmap import (
-    Active,
-    Registered,
-    TorrentLoc,
-    TorrentMap,
-    TorrentPresence,
-    TorrentRow,
-    Unknown,
-)
+from twisted_bt.sessions.torrentmap import TorrentLoc, TorrentMap, TorrentPresence
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.torrent.ids import makePeerId
-from twisted_bt.torrent.metainfo import Metainfo
+from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.progress import Progress
 
 #: Of the program, in our peer ids.
@@ -60,8 +48,10 @@ class ClientSession(MultiService):
 
     @ivar clientPeerId: 20 bytes, fixed for life (BEP 20).
     @ivar settings: fixed for life.
+    @ivar reactor: where everything runs.
+    @ivar random: for ids and choices.
     @ivar peerListener: accepts peers.
-    @ivar swarmSessions: the open swarms, by info-hash.
+    @ivar nodeListener: the DHT node; not running where C{settings.dht} is off.
     """
 
     _log = Logger()
@@ -80,19 +70,21 @@ class ClientSession(MultiService):
         """
         super().__init__()
         self.settings = settings or Settings()
-        self._reactor = reactor
+        self.reactor = reactor
         self._plugins = plugins or Plugins()
-        self._random: Random = random or SystemRandom()
-        self.clientPeerId = makePeerId(self._random, VERSION)
-        self.swarmSessions: dict[bytes, SwarmSession] = {}
+        self.random: Random = random or SystemRandom()
+        self.clientPeerId = makePeerId(self.random, VERSION)
         self._listener = PeerListener(self)
         self.peerListener = ClientService("peers", self._listener.listen)
         self.peerListener.setServiceParent(self)
+        self.nodeListener = NodeListener(self)
+        self.nodeListener.setServiceParent(self)
         self._observers = Observers()
         self._assembly: Assembly | None = None
-        self._locks: dict[bytes, DeferredLock] = {}
+        self._library: Library | None = None
         self._waiting: list[Deferred[None]] = []
         self._restored: list[Deferred[None]] | None = []
+        self._stopping: list[Deferred[None]] | None = None
         self._busy: dict[ITicking, None] = {}
         self._ticking: IDelayedCall | None = None
 
@@ -107,7 +99,8 @@ class ClientSession(MultiService):
     @property
     def allowedExtensions(self) -> frozenset[Extension]:
         """What we offer in handshakes; to change it, make a new session."""
-        return self.settings.allowedExtensions
+        allowed = self.settings.allowedExtensions
+        return allowed if self.settings.dht else allowed - {Extension.DHT}
 
     @property
     def listenerPort(self) -> int | None:
@@ -117,7 +110,7 @@ class ClientSession(MultiService):
     @property
     def dhtPort(self) -> int | None:
         """The port of the DHT node, while one runs."""
-        return self._assembly.engine.dhtPort if self._assembly is not None else None
+        return withRunning(self.nodeListener, lambda: None, lambda service: service.port)
 
     @property
     def maxActive(self) -> int:
@@ -130,18 +123,31 @@ class ClientSession(MultiService):
         return self._assembly.engine.activeSlots.taken if self._assembly is not None else 0
 
     @property
+    def swarmSessions(self) -> Mapping[bytes, SwarmSession]:
+        """The open swarms, by info-hash."""
+        return self._library.swarms if self._library is not None else {}
+
+    @property
+    def metadataSessions(self) -> Mapping[bytes, MetadataSession]:
+        """The torrents whose metadata is being fetched (BEP 9), by info-hash."""
+        return self._library.fetching if self._library is not None else {}
+
+    @property
     def engine(self) -> Engine:
         """What the swarms share.  @raise SessionStopped: not running."""
+        return self.assembly.engine
+
+    @property
+    def assembly(self) -> Assembly:
+        """The parts of the running client.  @raise SessionStopped: not running."""
         if self._assembly is None:
             raise SessionStopped("the client is not running")
-        return self._assembly.engine
+        return self._assembly
 
     @property
     def torrentMap(self) -> TorrentMap:
         """The known torrents.  @raise SessionStopped: not running."""
-        if self._assembly is None:
-            raise SessionStopped("the client is not running")
-        return self._assembly.torrents
+        return self.assembly.torrents
 
     def getCurrentProgress(self) -> Progress:
         """The sum over the open swarms."""
@@ -171,12 +177,14 @@ class ClientSession(MultiService):
         if self.running:
             return
         self._assembly = Assembly(
-            self._reactor,
+            self.reactor,
             self.settings,
             self._plugins,
-            self._random,
+            self.random,
             self.clientPeerId,
+            self.allowedExtensions,
             lambda: self.listenerPort,
+            lambda: self.nodeListener.node,
             self._beBusy,
         )
         try:
@@ -184,10 +192,12 @@ class ClientSession(MultiService):
         except BaseException:
             self.running = 0
             assembly, self._assembly = self._assembly, None
-            Deferred.fromCoroutine(assembly.close())
+            closing = maybeDeferred(super().stopService)
+            closing.addBoth(lambda _: Deferred.fromCoroutine(assembly.close()))
             raise
+        self._library = Library(self._assembly, self._observers)
         self._restored = []
-        restoring = Deferred.fromCoroutine(self._restore())
+        restoring = Deferred.fromCoroutine(self._library.restore())
         restoring.addErrback(lambda reason: self._log.failure("restoring torrents", reason))
         restoring.addBoth(lambda _: self._wakeRestored())
         waiting, self._waiting = self._waiting, []
@@ -196,33 +206,35 @@ class ClientSession(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Stop in the order above; fires when nothing is left.  Bounded: trackers get C{stopTimeout}."""
+        if self._stopping is not None:
+            waiter: Deferred[None] = Deferred()
+            self._stopping.append(waiter)
+            return waiter
         if not self.running:
             return succeed(None)
+        self._stopping = []
+        self._listener.stop()
+        # What the DHT knows is saved while the database is open.
         listeners = maybeDeferred(super().stopService)
         return Deferred.fromCoroutine(self._shutDown(listeners))
 
     async def _shutDown(self, listeners: Deferred[object]) -> None:
-        assembly = self._assembly
+        assembly, library = self._assembly, self._library
         assert assembly is not None
-        self._listener.stop()
-        await listeners
-        swarms = list(self.swarmSessions.values())
-        await DeferredList([swarm.stop() for swarm in swarms], consumeErrors=True)
-        await self._whenUnlocked()
-        late = [swarm for swarm in self.swarmSessions.values() if swarm not in swarms]
-        await DeferredList([swarm.stop() for swarm in late], consumeErrors=True)
-        self.swarmSessions.clear()
-        self._busy.clear()
-        if self._ticking is not None:
-            self._ticking.cancel()
-            self._ticking = None
-        self._assembly = None
-        await assembly.close()
-
-    async def _whenUnlocked(self) -> None:
-        """What was begun for single torrents comes to its end (and finds that we stop)."""
-        while self._locks:
-            await next(iter(self._locks.values())).run(lambda: None)
+        try:
+            await listeners
+            if library is not None:
+                await library.stop()
+            self._busy.clear()
+            if self._ticking is not None:
+                self._ticking.cancel()
+                self._ticking = None
+            self._assembly = self._library = None
+            await assembly.close()
+        finally:
+            stopping, self._stopping = self._stopping or [], None
+            for each in stopping:
+                each.callback(None)
 
     def _whenRunning(self) -> Deferred[None]:
         if self.running:
@@ -230,6 +242,15 @@ class ClientSession(MultiService):
         waiter: Deferred[None] = Deferred(lambda waiter: self._waiting.remove(waiter))
         self._waiting.append(waiter)
         return waiter
+
+    async def _whenOpen(self) -> Library:
+        await self._whenRunning()
+        return self._open()
+
+    def _open(self) -> Library:
+        if self._library is None or not self.running:
+            raise SessionStopped("the client is stopped")
+        return self._library
 
     def whenRestored(self) -> Deferred[None]:
         """Fires once the torrents of earlier runs are open again (checking them may still go on)."""
@@ -244,45 +265,28 @@ class ClientSession(MultiService):
         for each in restored:
             each.callback(None)
 
-    async def _restore(self) -> None:
-        for row in await self.torrentMap.keptOpen():
-            if not self.running:
-                return
-            try:
-                async with self._locked(row.infoHash):
-                    if row.infoHash not in self.swarmSessions:
-                        await self._open(row)
-            except BitTorrentError as reason:
-                self._log.error(
-                    "cannot go on with {infoHash}: {reason}", infoHash=row.infoHash.hex(), reason=str(reason)
-                )
-
     # -- torrents
 
-    def addTorrent(self, source: TorrentSource, dataDirPath: Path | str) -> Deferred[SwarmSession]:
+    def addTorrent(self, source: TorrentSource | Magnet, dataDirPath: Path | str) -> Deferred[SwarmSession]:
         """
         Exchange a torrent from now on, in this and later runs: what is in C{dataDirPath} already is
         checked, the rest downloaded.  Before C{startService} it waits for that.
 
-        @param source: the content of a torrent file, its path, or a L{Metainfo}.
+        @param source: the content of a torrent file, its path, a L{Metainfo}, or a L{Magnet} (or its
+            text): then the swarm opens once peers gave the metadata; see L{metadataSessions} meanwhile.
         @return: the swarm (the one there is, if it is open already).  Fails with C{MetainfoError},
-            C{StorageError}, C{SessionStopped}.
+            C{MagnetError}, C{StorageError}, C{SessionStopped}.
         """
-
         folder = Path(dataDirPath).absolute()
 
         async def add() -> SwarmSession:
-            await self._whenRunning()
-            metafiles, torrents = self._parts.metafiles, self.torrentMap
-            metainfo = await metafiles.read(source)
-            async with self._locked(metainfo.wireHash):
-                swarm = self.swarmSessions.get(metainfo.wireHash)
-                if swarm is None:
-                    loc = TorrentLoc(await metafiles.keep(metainfo), folder)
-                    row = TorrentRow(metainfo.wireHash, loc, keepOpen=True)
-                    await torrents.put(row)
-                    swarm = await self._open(row, metainfo)
-                return swarm
+            wanted = source
+            if isinstance(wanted, str) and wanted[:8].lower() == "magnet:?":
+                wanted = Magnet.parse(wanted)
+            library = await self._whenOpen()
+            if isinstance(wanted, Magnet):
+                return await library.addMagnet(wanted, folder)
+            return await library.add(wanted, folder)
 
         return Deferred.fromCoroutine(add())
 
@@ -290,12 +294,7 @@ class ClientSession(MultiService):
         """Close and forget a torrent; its content stays.  Not knowing it is as good."""
 
         async def remove() -> None:
-            parts = self._parts
-            async with self._locked(infoHash):
-                await self._close(infoHash)
-                await parts.torrents.remove(infoHash)
-                await parts.engine.resume.forget(infoHash)
-                await parts.metafiles.drop(infoHash)
+            await self._open().remove(infoHash)
 
         return Deferred.fromCoroutine(remove())
 
@@ -307,18 +306,10 @@ class ClientSession(MultiService):
         @return: its info-hash.  Fails with C{MetainfoError}, or with C{StorageError} if files are
             not where they should be.
         """
-
         known = TorrentLoc(Path(loc.metafilePath).absolute(), Path(loc.dataDirPath).absolute())
 
         async def register() -> bytes:
-            await self._whenRunning()
-            parts = self._parts
-            metainfo = await parts.metafiles.read(known.metafilePath)
-            async with self._locked(metainfo.wireHash):
-                await parts.checkInPlace(metainfo, known.dataDirPath)
-                if not isinstance(self.torrentPresence(metainfo.wireHash), Active):
-                    await parts.torrents.put(TorrentRow(metainfo.wireHash, known, keepOpen=False))
-            return metainfo.wireHash
+            return await (await self._whenOpen()).register(known)
 
         return Deferred.fromCoroutine(register())
 
@@ -327,12 +318,10 @@ class ClientSession(MultiService):
         return self.removeTorrent(infoHash)
 
     def torrentPresence(self, infoHash: bytes) -> TorrentPresence:
-        """Whether a torrent is open, known, or neither."""
-        swarm = self.swarmSessions.get(infoHash)
-        if swarm is not None:
-            return Active(swarm)
-        row = self.torrentMap.get(infoHash)
-        return Unknown() if row is None else Registered(row.loc)
+        """Whether a torrent is open, known, or neither.  @raise SessionStopped: not running."""
+        if self._library is None:
+            raise SessionStopped("the client is not running")
+        return self._library.presence(infoHash)
 
     def openSwarm(self, infoHash: bytes) -> Deferred[SwarmSession]:
         """
@@ -341,80 +330,37 @@ class ClientSession(MultiService):
         """
 
         async def open_() -> SwarmSession:
-            async with self._locked(infoHash):
-                match self.torrentPresence(infoHash):
-                    case Active(swarm):
-                        return swarm
-                    case Registered():
-                        row = self.torrentMap.get(infoHash)
-                        assert row is not None
-                        return await self._open(row)
-                    case Unknown():
-                        raise UnknownTorrent(infoHash)
+            return await self._open().open(infoHash)
 
         return Deferred.fromCoroutine(open_())
 
-    def swarmFor(self, infoHash: bytes) -> Deferred[SwarmSession]:
+    def swarmFor(self, infoHash: bytes) -> Deferred[Any]:
         """What the listener asks after reading an info-hash; see C{joining}."""
 
-        async def find() -> SwarmSession:
+        async def find() -> SwarmSession | MetadataSession:
+            fetching = self.metadataSessions.get(infoHash)
+            if fetching is not None:
+                return fetching
             try:
                 swarm = await self.openSwarm(infoHash)
                 if swarm.status is SwarmStatus.CHECKING and swarm.trusting:
                     await swarm.whenChecked()
-            except (StorageError, MetainfoError, SessionStopped) as reason:
+            except (StorageError, MetainfoError, MagnetError, SessionStopped) as reason:
                 raise PeerDisconnected(f"the torrent cannot be opened: {reason}") from reason
             return swarm
 
         return Deferred.fromCoroutine(find())
 
-    # -- inside
-
-    @property
-    def _parts(self) -> Assembly:
-        if self._assembly is None or not self.running:
-            raise SessionStopped("the client is stopped")
-        return self._assembly
-
-    @asynccontextmanager
-    async def _locked(self, infoHash: bytes) -> AsyncIterator[None]:
-        """One at a time for each torrent."""
-        lock = self._locks.setdefault(infoHash, DeferredLock())
-        await lock.acquire()
-        try:
-            self._parts  # noqa: B018 -- raises where the client was stopped meanwhile
-            yield
-        finally:
-            if not lock.waiting:
-                self._locks.pop(infoHash, None)
-            lock.release()
-
-    async def _open(self, row: TorrentRow, metainfo: Metainfo | None = None) -> SwarmSession:
-        engine = self._parts.engine
-        if metainfo is None:
-            metainfo = await self._parts.metafiles.read(row.loc.metafilePath)
-        if metainfo.wireHash != row.infoHash:
-            raise MetainfoError(f"{row.loc.metafilePath} is another torrent than it was")
-        make = SwarmSession.newLeecher if row.keepOpen else SwarmSession.newSeeder
-        swarm = make(engine, metainfo, row.loc.dataDirPath, self._observers)
-        self.swarmSessions[row.infoHash] = swarm
-        swarm.start(row.paused)
-        return swarm
-
-    async def _close(self, infoHash: bytes) -> None:
-        swarm = self.swarmSessions.get(infoHash)
-        if swarm is not None:
-            await swarm.stop()
-            self.swarmSessions.pop(infoHash, None)
+    # -- time
 
     def _beBusy(self, swarm: ITicking) -> None:
         self._busy[swarm] = None
         if self._ticking is None:
-            self._ticking = self._reactor.callLater(1.0, self._tick)
+            self._ticking = self.reactor.callLater(1.0, self._tick)
 
     def _tick(self) -> None:
         self._ticking = None
-        now = self._reactor.seconds()
+        now = self.reactor.seconds()
         for swarm in list(self._busy):
             try:
                 if not swarm.tick(now):
@@ -422,4 +368,4 @@ class ClientSession(MultiService):
             except Exception:
                 self._log.failure("the tick of {swarm} failed", swarm=swarm)
         if self._busy and self._ticking is None:
-            self._ticking = self._reactor.callLater(1.0, self._tick)
+            self._ticking = self.reactor.callLater(1.0, self._tick)

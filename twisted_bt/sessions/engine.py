@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from twisted_bt.dht.service import DhtNode
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.exchange.choker import StandardChoker
 from twisted_bt.exchange.picker import RandomFirst
@@ -26,7 +27,7 @@ from twisted_bt.sessions.bans import Bans
 from twisted_bt.sessions.dialing import Dialer
 from twisted_bt.sessions.policy import StandardPolicy
 from twisted_bt.sessions.vacancy import Vacancy
-from twisted_bt.settings import Settings
+from twisted_bt.settings import Extension, Settings
 from twisted_bt.storage.diskqueue import DiskThreads
 from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.torrent.addresses import PeerAddr
@@ -77,6 +78,7 @@ class Engine:
     plugins: Plugins
     random: Random
     peerId: bytes
+    allowedExtensions: frozenset[Extension]
     buffers: PieceBuffers
     disk: IDiskQueue
     storages: IStorageFactory
@@ -85,6 +87,8 @@ class Engine:
     reader: SharedReader
     dialer: Dialer
     listenerPort: Callable[[], int | None]
+    dht: Callable[[], DhtNode | None]
+    """The DHT node, while there is one."""
     busy: Callable[[ITicking], None]
     """Have its C{tick} called once a second, until it says that it has nothing to do."""
     rememberPaused: Callable[[bytes, bool], None]
@@ -99,12 +103,23 @@ class Engine:
     bans: Bans = field(default_factory=Bans)
     ownAddresses: dict[PeerAddr, None] = field(default_factory=dict)
     """Addresses found to be our own; never dialled again."""
-    dhtPort: int | None = None
 
     def __post_init__(self) -> None:
         self.clientSlots = Vacancy(self.settings.maxPeers)
         self.activeSlots = Vacancy(self.settings.maxActive)
         self.dialSlots = Vacancy(self.settings.maxDialing)
+
+    @property
+    def dhtPort(self) -> int | None:
+        """UDP port of the DHT node, while there is one."""
+        node = self.dht()
+        return node.port if node is not None else None
+
+    def hearNode(self, host: str, port: int) -> None:
+        """There may be a DHT node at C{host}, a name or an address."""
+        node = self.dht()
+        if node is not None and port:
+            node.addNode(host, port)
 
     def rememberOwn(self, addr: PeerAddr) -> None:
         """C{addr} is ourselves."""

@@ -147,4 +147,4 @@ async def _close(protocol: PeerProtocol) -> None:
 
 def _greeting(swarm: IGathering) -> bytes:
     engine = swarm.engine
-    return Handshake(swarm.infoHash, engine.peerId, engine.settings.allowedExtensions).encode()
+    return Handshake(swarm.infoHash, engine.peerId, engine.allowedExtensions).encode()

@@ -179,6 +179,7 @@ class Life:
     async def _quiet(self, why: str) -> None:
         """Talk to nobody: discovery first, then peers, then what is on its way to the disk."""
         swarm = self._swarm
+        swarm.seeking.stop()
         told = swarm.announcing.stop()
         await swarm.meeting.stop(PeerDisconnected(f"{swarm.name}: {why}"))
         await swarm.downloader.whenIdle()

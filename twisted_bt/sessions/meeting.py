@@ -61,7 +61,7 @@ class IGathering(ITicking, Protocol):
         """Whether peers are talked to now."""
 
     @property
-    def seeking(self) -> bool:
+    def leeching(self) -> bool:
         """Whether peers are dialled: there is something to get."""
 
     def newSession(
@@ -122,7 +122,7 @@ class Meeting:
     def dialMore(self) -> None:
         """Dial as many as there are slots for."""
         swarm, engine = self._swarm, self._engine
-        if not swarm.seeking:
+        if not swarm.leeching:
             return  # a seeder is found by those who want something
         now = self._now()
         while swarm.slots.vacant > 0 and engine.dialSlots.vacant > 0 and engine.clientSlots.vacant > 0:
@@ -255,7 +255,7 @@ class Meeting:
     def makeRoom(self) -> None:
         """Somebody knocks and there is no slot: ask the policy who might leave."""
         now = self._now()
-        victim = self._swarm.peerPolicy.victim(self._swarm.candidates(now), not self._swarm.seeking)
+        victim = self._swarm.peerPolicy.victim(self._swarm.candidates(now), not self._swarm.leeching)
         if isinstance(victim, WireSession):
             victim.close(PeerDisconnected("made room for another peer"))
 

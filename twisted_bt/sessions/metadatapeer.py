@@ -72,6 +72,7 @@ class MetadataPeer(WireSession["MetadataSession"]):
         )
         self.send(handshake.message())
         self.flush()
+        self.swarmSession.peerEstablished(self)
 
     def turnBegan(self, received: int) -> None:
         """See L{WireSession.turnBegan}."""
@@ -114,9 +115,8 @@ class MetadataPeer(WireSession["MetadataSession"]):
             self.client = theirs.client
         if theirs.port and self.incoming:
             self.listenAddr = PeerAddr(self.connectedPeerAddr.host, theirs.port)
-        if MetadataMessage.name in self._ids and theirs.metadataSize:
-            self.size = theirs.metadataSize
-            self.swarmSession.offered(self, theirs.metadataSize)
+        self.size = theirs.metadataSize if MetadataMessage.name in self._ids else None
+        self.swarmSession.offered(self, self.size)
 
 
 MetadataPeer.handlers = _Handlers({Extended: MetadataPeer._extended})

@@ -14,6 +14,7 @@ from twisted_bt.interfaces import ISwarmObserver
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.life import SwarmStatus
+    from twisted_bt.sessions.metadatasession import MetadataSession
     from twisted_bt.sessions.peer import PeerSession
     from twisted_bt.sessions.swarm import SwarmSession
 
@@ -25,6 +26,8 @@ class SwarmObserver:
     """Hears everything and does nothing; override what you need.  See L{ISwarmObserver}."""
 
     def statusChanged(self, swarm: SwarmSession, status: SwarmStatus) -> None: ...
+
+    def metadataProgressed(self, fetching: MetadataSession, done: int, total: int) -> None: ...
 
     def pieceVerified(self, swarm: SwarmSession, index: int) -> None: ...
 

@@ -29,10 +29,12 @@ from twisted_bt.sessions.engine import Engine
 from twisted_bt.sessions.gossip import PeerExchange
 from twisted_bt.sessions.life import Life, SwarmStatus
 from twisted_bt.sessions.meeting import Meeting
+from twisted_bt.sessions.metadataserving import MetadataServing
 from twisted_bt.sessions.observers import Observers
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.sessions.possession import Possession
 from twisted_bt.sessions.record import Record
+from twisted_bt.sessions.seeking import Seeking
 from twisted_bt.sessions.uploader import Uploader
 from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.torrent.addresses import PeerAddr
@@ -76,6 +78,8 @@ class SwarmSession:
         self.gossip = PeerExchange(self) if engine.settings.pex and not metainfo.private else None
         if self.gossip is not None:
             self.extensions.setdefault(self.gossip.name, self.gossip)
+        serving = MetadataServing(metainfo.infoBytes, engine.reactor)
+        self.extensions.setdefault(serving.name, serving)
         self.localExtensions = LocalExtensions([DontHave.name, *self.extensions])
         self.record = Record(
             engine, metainfo, dataDirPath, lambda: self.downloader.writing, self.storageFailed
@@ -87,7 +91,8 @@ class SwarmSession:
             engine.settings.rechokeInterval,
         )
         self.meeting = Meeting(self)
-        self.announcing = Announcing(self)
+        self.announcing = Announcing(self, metainfo.trackers)
+        self.seeking = Seeking(self, metainfo.private)
         self.life = Life(self, presumed=seeding)
         self._flushing: dict[PeerSession, None] = {}  # in order, so that runs can be repeated
         self._makeTransfer()
@@ -207,7 +212,7 @@ class SwarmSession:
         return self.status.running
 
     @property
-    def seeking(self) -> bool:
+    def leeching(self) -> bool:
         """Whether peers are dialled: there is something to get."""
         return self.status is SwarmStatus.DOWNLOADING
 
@@ -275,6 +280,9 @@ class SwarmSession:
         """It is known what is here: find peers."""
         self.slots.resize(self.peerPolicy.slots(self.complete))
         self.announcing.start()
+        self.seeking.start()
+        for host, port in () if self.metainfo.private else self.metainfo.nodes:
+            self.engine.hearNode(host, port)
         self.meeting.start()
 
     async def end(self) -> None:
@@ -381,6 +389,8 @@ class SwarmSession:
 
     def dhtNodeHeard(self, session: PeerSession, port: int) -> None:
         """C{session} runs a DHT node at C{port} (BEP 5)."""
+        if not self.metainfo.private:
+            self.engine.hearNode(session.connectedPeerAddr.host, port)
 
     def guarded(self, call: Callable[[PeerSession], None], session: PeerSession, what: bytes) -> None:
         """Call an extension; what it raises ends the session and nothing else."""

@@ -57,12 +57,15 @@ class TorrentRow:
     @ivar keepOpen: it was added to be exchanged, and is opened at every start; else it was
         registered, and opens when a peer asks for it.
     @ivar paused: it was paused by somebody.
+    @ivar magnet: the link it came by, or empty; while its metadata is not here, C{loc.metafilePath}
+        is empty.
     """
 
     infoHash: bytes
     loc: TorrentLoc
     keepOpen: bool
     paused: bool = False
+    magnet: str = ""
 
 
 _TABLE = """
@@ -71,15 +74,17 @@ CREATE TABLE IF NOT EXISTS torrents (
     metafilePath TEXT NOT NULL,
     dataDirPath TEXT NOT NULL,
     keepOpen INTEGER NOT NULL,
-    paused INTEGER NOT NULL
+    paused INTEGER NOT NULL,
+    magnet TEXT NOT NULL
 ) WITHOUT ROWID
 """
-_COLUMNS = "infoHash, metafilePath, dataDirPath, keepOpen, paused"
+_COLUMNS = "infoHash, metafilePath, dataDirPath, keepOpen, paused, magnet"
 
 
-def _row(values: tuple[bytes, str, str, int, int]) -> TorrentRow:
-    infoHash, metafile, folder, keepOpen, paused = values
-    return TorrentRow(infoHash, TorrentLoc(Path(metafile), Path(folder)), bool(keepOpen), bool(paused))
+def _row(values: tuple[bytes, str, str, int, int, str]) -> TorrentRow:
+    infoHash, metafile, folder, keepOpen, paused, magnet = values
+    loc = TorrentLoc(Path(metafile), Path(folder))
+    return TorrentRow(infoHash, loc, bool(keepOpen), bool(paused), magnet)
 
 
 class TorrentMap:
@@ -95,10 +100,10 @@ class TorrentMap:
 
     def put(self, row: TorrentRow) -> Deferred[None]:
         """Know C{row} from now on, in place of what was known of it."""
-        values = (row.infoHash, *map(str, row.loc), row.keepOpen, row.paused)
+        values = (row.infoHash, *map(str, row.loc), row.keepOpen, row.paused, row.magnet)
 
         def write(connection: Connection) -> None:
-            connection.execute(f"INSERT OR REPLACE INTO torrents ({_COLUMNS}) VALUES (?,?,?,?,?)", values)
+            connection.execute(f"INSERT OR REPLACE INTO torrents ({_COLUMNS}) VALUES (?,?,?,?,?,?)", values)
 
         return self._database.run(write)
 

@@ -110,7 +110,7 @@ class WireSession(Generic[S]):
         settings = engine.settings
         self.peerId = theirs.peerId
         self.client = clientName(theirs.peerId)
-        self.enabledExtensions = enabledExtensions(settings.allowedExtensions, theirs.extensions)
+        self.enabledExtensions = enabledExtensions(engine.allowedExtensions, theirs.extensions)
         self.wire = WireState(self.enabledExtensions)
         self._protocol = protocol
         self.incomingTimeout = IdleTimer(engine.reactor, settings.incomingTimeout, self._silent)

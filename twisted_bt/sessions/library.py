@@ -1,0 +1,233 @@
+"""
+The torrents of a running client: adding, registering, opening, closing, one at a time for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock
+from twisted.logger import Logger
+
+from twisted_bt.errors import BitTorrentError, MagnetError, MetainfoError, SessionStopped, UnknownTorrent
+from twisted_bt.sessions.assembly import Assembly
+from twisted_bt.sessions.metadatasession import MetadataSession
+from twisted_bt.sessions.metafiles import TorrentSource
+from twisted_bt.sessions.observers import Observers
+from twisted_bt.sessions.swarm import SwarmSession
+from twisted_bt.sessions.torrentmap import (
+    Active,
+    Registered,
+    TorrentLoc,
+    TorrentPresence,
+    TorrentRow,
+    Unknown,
+)
+from twisted_bt.torrent.magnet import Magnet
+from twisted_bt.torrent.metainfo import Metainfo
+
+
+class Library:
+    """
+    @ivar swarms: the open swarms, by info-hash.
+    @ivar fetching: the torrents whose metadata is being fetched, by info-hash.
+    @ivar restored: fires once the torrents of earlier runs are open again.
+    """
+
+    _log = Logger()
+
+    def __init__(self, parts: Assembly, observers: Observers) -> None:
+        self._parts = parts
+        self._observers = observers
+        self._locks: dict[bytes, DeferredLock] = {}
+        self._stopped = False
+        self.swarms: dict[bytes, SwarmSession] = {}
+        self.fetching: dict[bytes, MetadataSession] = {}
+
+    # -- what is known
+
+    def presence(self, infoHash: bytes) -> TorrentPresence:
+        """Whether a torrent is open, known, or neither."""
+        swarm = self.swarms.get(infoHash)
+        if swarm is not None:
+            return Active(swarm)
+        row = self._parts.torrents.get(infoHash)
+        return Unknown() if row is None else Registered(row.loc)
+
+    async def restore(self) -> None:
+        """Go on with the torrents of earlier runs.  One that cannot be opened is reported and kept."""
+        for row in await self._parts.torrents.keptOpen():
+            if self._stopped:
+                return
+            try:
+                if row.magnet and not row.loc.metafilePath.name:
+                    self._fetch(row, Magnet.parse(row.magnet))
+                else:
+                    await self._openAgain(row)
+            except BitTorrentError as reason:
+                self._log.error(
+                    "cannot go on with {infoHash}: {reason}", infoHash=row.infoHash.hex(), reason=str(reason)
+                )
+
+    async def _openAgain(self, row: TorrentRow) -> None:
+        async with self._locked(row.infoHash):
+            if row.infoHash not in self.swarms:
+                await self._open(row)
+
+    # -- adding
+
+    async def add(self, source: TorrentSource, folder: Path) -> SwarmSession:
+        """Exchange a torrent from now on, in this and later runs."""
+        metainfo = await self._parts.metafiles.read(source)
+        async with self._locked(metainfo.wireHash):
+            swarm = self.swarms.get(metainfo.wireHash)
+            if swarm is None:
+                swarm = await self._keep(
+                    TorrentRow(metainfo.wireHash, TorrentLoc(Path(), folder), True), metainfo
+                )
+        fetching = self.fetching.get(metainfo.wireHash)
+        if fetching is not None:
+            fetching.found(metainfo)
+        return swarm
+
+    async def addMagnet(self, magnet: Magnet, folder: Path) -> SwarmSession:
+        """The same for a torrent whose metadata peers have to give first."""
+        infoHash = magnet.infoHash
+        if infoHash is None:
+            raise MagnetError("the magnet link names a torrent of version 2 only, which is not supported yet")
+        async with self._locked(infoHash):
+            swarm = self.swarms.get(infoHash)
+            if swarm is not None:
+                return swarm
+            row = self._parts.torrents.get(infoHash)
+            if row is not None and row.loc.metafilePath.name:
+                return await self._open(row)
+            fetching = self.fetching.get(infoHash)
+            if fetching is None:
+                row = TorrentRow(infoHash, TorrentLoc(Path(), folder), True, False, magnet.uri())
+                await self._parts.torrents.put(row)
+                fetching = self._fetch(row, magnet)
+        return await fetching.whenOpen()
+
+    def _fetch(self, row: TorrentRow, magnet: Magnet) -> MetadataSession:
+        fetching = MetadataSession(self._parts.engine, magnet, self._observers)
+        self.fetching[row.infoHash] = fetching
+
+        async def fetch() -> None:
+            try:
+                metainfo = await fetching.whenFetched()
+                await fetching.stop()
+                async with self._locked(row.infoHash):
+                    swarm = self.swarms.get(row.infoHash) or await self._keep(row, metainfo)
+                swarm.peersFound(fetching.peers(), "magnet")
+                fetching.opened(swarm)
+            except BitTorrentError as reason:
+                fetching.failed(reason)
+            finally:
+                self.fetching.pop(row.infoHash, None)
+
+        Deferred.fromCoroutine(fetch()).addErrback(
+            lambda reason: self._log.failure("fetching metadata", reason)
+        )
+        fetching.start()
+        return fetching
+
+    async def _keep(self, row: TorrentRow, metainfo: Metainfo) -> SwarmSession:
+        path = await self._parts.metafiles.keep(metainfo)
+        kept = TorrentRow(row.infoHash, TorrentLoc(path, row.loc.dataDirPath), True, row.paused, row.magnet)
+        await self._parts.torrents.put(kept)
+        return await self._open(kept, metainfo)
+
+    async def register(self, loc: TorrentLoc) -> bytes:
+        """Know a torrent whose content is in place."""
+        metainfo = await self._parts.metafiles.read(loc.metafilePath)
+        async with self._locked(metainfo.wireHash):
+            await self._parts.checkInPlace(metainfo, loc.dataDirPath)
+            if not isinstance(self.presence(metainfo.wireHash), Active):
+                await self._parts.torrents.put(TorrentRow(metainfo.wireHash, loc, keepOpen=False))
+        return metainfo.wireHash
+
+    # -- opening and closing
+
+    async def open(self, infoHash: bytes) -> SwarmSession:
+        """The swarm of a known torrent, opened if need be."""
+        async with self._locked(infoHash):
+            match self.presence(infoHash):
+                case Active(swarm):
+                    return swarm
+                case Registered():
+                    row = self._parts.torrents.get(infoHash)
+                    assert row is not None
+                    return await self._open(row)
+                case Unknown():
+                    raise UnknownTorrent(infoHash)
+
+    async def _open(self, row: TorrentRow, metainfo: Metainfo | None = None) -> SwarmSession:
+        if metainfo is None:
+            if not row.loc.metafilePath.name:
+                raise MetainfoError("the metadata of this magnet link is not here yet")
+            metainfo = await self._parts.metafiles.read(row.loc.metafilePath)
+        if metainfo.wireHash != row.infoHash:
+            raise MetainfoError(f"{row.loc.metafilePath} is another torrent than it was")
+        make = SwarmSession.newLeecher if row.keepOpen else SwarmSession.newSeeder
+        swarm = make(self._parts.engine, metainfo, row.loc.dataDirPath, self._observers)
+        if row.magnet:
+            selected = [number for each in Magnet.parse(row.magnet).selectOnly for number in each]
+            swarm.selectFiles(selected or None)
+        self.swarms[row.infoHash] = swarm
+        swarm.start(row.paused)
+        return swarm
+
+    async def remove(self, infoHash: bytes) -> None:
+        """Close and forget a torrent."""
+        parts = self._parts
+        fetching = self.fetching.get(infoHash)
+        if fetching is not None:
+            fetching.failed(SessionStopped("the torrent was removed"))
+            await fetching.stop()
+        async with self._locked(infoHash):
+            swarm = self.swarms.get(infoHash)
+            if swarm is not None:
+                await swarm.stop()
+                self.swarms.pop(infoHash, None)
+            await parts.torrents.remove(infoHash)
+            await parts.engine.resume.forget(infoHash)
+            await parts.metafiles.drop(infoHash)
+
+    async def stop(self) -> None:
+        """Stop every swarm; what was begun for single torrents comes to its end first, or is refused."""
+        self._stopped = True
+        stopped = SessionStopped("the client is stopped")
+        fetching = list(self.fetching.values())
+        for each in fetching:
+            each.failed(stopped)
+        swarms = list(self.swarms.values())
+        stops = [each.stop() for each in fetching] + [swarm.stop() for swarm in swarms]
+        await DeferredList(stops, consumeErrors=True)
+        while self._locks:
+            infoHash, lock = next(iter(self._locks.items()))
+            await lock.run(lambda: None)
+            self._tidy(infoHash, lock)
+        late = [swarm for swarm in self.swarms.values() if swarm not in swarms]
+        await DeferredList([swarm.stop() for swarm in late], consumeErrors=True)
+        self.swarms.clear()
+
+    @asynccontextmanager
+    async def _locked(self, infoHash: bytes) -> AsyncIterator[None]:
+        """One at a time for each torrent.  @raise SessionStopped: the client is being stopped."""
+        lock = self._locks.setdefault(infoHash, DeferredLock())
+        await lock.acquire()
+        try:
+            if self._stopped:
+                raise SessionStopped("the client is stopped")
+            yield
+        finally:
+            lock.release()
+            self._tidy(infoHash, lock)
+
+    def _tidy(self, infoHash: bytes, lock: DeferredLock) -> None:
+        """Keep no lock that nobody holds or waits for."""
+        if not lock.locked and not lock.waiting and self._locks.get(infoHash) is lock:
+            del self._locks[infoHash]

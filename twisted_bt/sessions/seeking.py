@@ -1,0 +1,108 @@
+"""
+A swarm and the DHT (BEP 5): looks for peers there, and tells that we are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_bt.errors import BitTorrentError
+from twisted_bt.sessions.engine import Engine
+from twisted_bt.torrent.addresses import PeerAddr
+
+#: Seconds between two announces where all is well; nodes keep one for half an hour or more.
+ANNOUNCE_AGAIN = 900.0
+#: While there is nobody to talk to.
+LOOK_AGAIN = 60.0
+#: Where there was no node to ask: it may be that we have only just begun.
+TRY_AGAIN = 5.0
+
+
+class ISeeker(Protocol):
+    """What seeking needs of its swarm."""
+
+    infoHash: bytes
+    connectedPeers: dict[PeerAddr, Any]
+
+    @property
+    def engine(self) -> Engine:
+        """What the swarms of the client share."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it wants nothing more."""
+
+    def peersFound(self, addresses: Sequence[PeerAddr], source: str) -> None:
+        """Hear of peers."""
+
+
+class Seeking:
+    """
+    One swarm's place in the DHT.
+
+    @param private: BEP 27: never there.
+    """
+
+    _log = Logger()
+
+    def __init__(self, swarm: ISeeker, private: bool) -> None:
+        self._swarm = swarm
+        self._private = private
+        self._running = False
+        self._next: IDelayedCall | None = None
+        self._search: Deferred[int] | None = None
+
+    def start(self) -> None:
+        """Announce from now on."""
+        if not self._running and not self._private and self._swarm.engine.settings.dht:
+            self._running = True
+            self._go()
+
+    def stop(self) -> None:
+        """No more."""
+        self._running = False
+        search, self._search = self._search, None
+        if search is not None:
+            search.cancel()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _go(self) -> None:
+        self._next = None
+        engine = self._swarm.engine
+        node = engine.dht()
+        if node is None:
+            self._later(TRY_AGAIN)
+            return
+        search: Deferred[int] = node.announce(
+            self._swarm.infoHash, engine.listenerPort(), self._found, seed=self._swarm.complete
+        )
+        self._search = search
+        search.addCallbacks(self._announced, self._failed)
+
+    def _found(self, addresses: Sequence[PeerAddr]) -> None:
+        if self._running:
+            self._swarm.peersFound(addresses, "dht")
+
+    def _announced(self, nodes: int) -> None:
+        self._search = None
+        starving = not self._swarm.complete and not self._swarm.connectedPeers
+        self._later(TRY_AGAIN if not nodes else LOOK_AGAIN if starving else ANNOUNCE_AGAIN)
+
+    def _failed(self, reason: Failure) -> None:
+        self._search = None
+        if not reason.check(BitTorrentError, CancelledError):
+            self._log.failure("looking for peers in the DHT", reason)
+        self._later(LOOK_AGAIN)
+
+    def _later(self, delay: float) -> None:
+        if self._running:
+            jitter = self._swarm.engine.random.uniform(0.9, 1.1)
+            self._next = self._swarm.engine.reactor.callLater(delay * jitter, self._go)
