@@ -88,11 +88,17 @@ class ChokingTests(SwarmCase):
         peers = self.interested(member, 5)
         times: dict[ScriptedPeer, float] = {}
         held: list[float] = []
+
+        def unchoked(peer: ScriptedPeer) -> None:
+            times[peer] = self.network.now
+
+        def choked(peer: ScriptedPeer) -> None:
+            held.append(self.network.now - times[peer])
+
         for peer in peers:
-            peer.reactions[Unchoke] = lambda _, peer=peer: times.__setitem__(peer, self.network.now)
-            peer.reactions[Choke] = lambda _, peer=peer: held.append(
-                self.network.now - times.get(peer, -100.0)
-            )
+            times[peer] = -100.0
+            peer.reactions[Unchoke] = lambda _, peer=peer: unchoked(peer)  # type: ignore[misc]
+            peer.reactions[Choke] = lambda _, peer=peer: choked(peer)  # type: ignore[misc]
         self.advance(110)
         self.assertGreater(len(held), 0)
         self.assertGreaterEqual(min(held), 9.9)

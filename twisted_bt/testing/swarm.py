@@ -23,6 +23,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from twisted_bt.interfaces import IStorage, Random
 from twisted_bt.sessions.client import ClientSession
+from twisted_bt.sessions.observers import SwarmObserver
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.settings import Settings
@@ -78,7 +79,7 @@ class SimulatedStorages(MemoryStorageFactory):
         return super().storageFor(metainfo, dataDirPath)
 
 
-class Member:
+class Member(SwarmObserver):
     """
     One client of a L{SimulatedSwarm}.
 
@@ -92,6 +93,22 @@ class Member:
         self.client = client
         self.metainfo = metainfo
         self.session: SwarmSession
+        self.seen: list[int] = []
+        self._met = 0
+        client.observe(self)
+
+    def peerConnected(self, swarm: SwarmSession, peer: PeerSession) -> None:
+        """See L{ISwarmObserver<twisted_bt.interfaces.ISwarmObserver>}."""
+        self._met += 1
+
+    def counts(self) -> list[int]:
+        """Numbers of which one differs whenever slots or sessions changed."""
+        if not self.client.running:
+            return []
+        counts = [self._met, self.client.engine.clientSlots.taken]
+        for swarm in self.client.swarmSessions.values():
+            counts += (swarm.slots.taken, swarm.slots.limit, len(swarm.connectedPeers))
+        return counts
 
     @property
     def address(self) -> PeerAddr:
@@ -223,6 +240,10 @@ class SimulatedSwarm:
 
     def _look(self) -> None:
         for each in self.members:
-            faults = slotFaults(each.client)
-            if faults:
-                raise AssertionError(f"{each.host}: " + "; ".join(faults))
+            # Most events change no member, and there may be hundreds: so look only at what changed.
+            counts = each.counts()
+            if counts != each.seen:
+                each.seen = counts
+                faults = slotFaults(each.client)
+                if faults:
+                    raise AssertionError(f"{each.host}: " + "; ".join(faults))
