@@ -95,7 +95,7 @@ class AddressNode:
         addr: PeerAddr,
         ask: Ask,
         expected: bytes | None = None,
-        slow: Callable[[], object] | None = None,
+        slow: Callable[[], bool] | None = None,
     ) -> Deferred[Response]:
         """
         Ask the node at C{addr}; the table learns what comes of it.  Fails as L{KrpcProtocol.ask}.

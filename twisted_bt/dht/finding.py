@@ -103,7 +103,7 @@ async def announce(
         for candidate in lookup.closest():
             if candidate.token is not None:
                 ask = AnnouncePeer(infoHash, port, candidate.token, seed)
-                asked = node.ask(candidate.addr, ask, candidate.id)
+                asked = node.ask(candidate.addr, ask, candidate.id, lambda: True)
                 announces.append(asked.addCallbacks(lambda _: 1, lambda reason: reason.trap(KrpcError) and 0))
     return sum(await gatherResults(announces, consumeErrors=True))
 

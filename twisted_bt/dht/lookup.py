@@ -162,6 +162,17 @@ class Lookup:
         self.asked += len(chosen)
         return chosen
 
+    def isNear(self, candidate: Candidate) -> bool:
+        """Whether C{candidate} is among the C{k} nearest that did not fail: worth asking twice."""
+        nearer = 0
+        for each in self._candidates:
+            if each is candidate:
+                return True
+            nearer += each.secure and each.state is not State.FAILED
+            if nearer == self._k:
+                break
+        return False
+
     @property
     def finished(self) -> bool:
         """

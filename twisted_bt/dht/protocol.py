@@ -43,7 +43,7 @@ class _Pending:
         self,
         addr: PeerAddr,
         datagram: bytes,
-        slow: Callable[[], object] | None,
+        slow: Callable[[], bool] | None,
         answer: Deferred[Response],
     ) -> None:
         self.addr = addr
@@ -85,13 +85,14 @@ class KrpcProtocol(DatagramProtocol):
     # -- asking
 
     def ask(
-        self, addr: PeerAddr, sender: bytes, ask: Ask, slow: Callable[[], object] | None = None
+        self, addr: PeerAddr, sender: bytes, ask: Ask, slow: Callable[[], bool] | None = None
     ) -> Deferred[Response]:
         """
         Ask the node at C{addr}; can be cancelled.
 
         @param sender: our id.
-        @param slow: called if there is no answer yet after C{slowTimeout}.
+        @param slow: called if there is no answer yet after C{slowTimeout}; it tells whether to ask once
+            more, the question or the answer being lost, perhaps.
         @return: fails with L{KrpcSilence}, with L{KrpcError} if the node says no, with
             L{SessionStopped<twisted_bt.errors.SessionStopped>}.
         """
@@ -141,8 +142,10 @@ class KrpcProtocol(DatagramProtocol):
         pending = self._pending[transaction]
         rest = max(0.0, self._settings.queryTimeout - self._settings.slowTimeout)
         pending.timer = self._reactor.callLater(rest, self._isSilent, transaction)
-        if pending.slow is not None:
-            pending.slow()
+        if pending.slow is not None and pending.slow():
+            datagram = pending.datagram
+            if self._budget.takeQuery(len(datagram), self._reactor.seconds()):
+                self._send(datagram, pending.addr)
 
     def _isSilent(self, transaction: bytes) -> None:
         pending = self._forget(transaction)

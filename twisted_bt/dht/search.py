@@ -62,9 +62,13 @@ class Search:
         asked = self._node.ask(candidate.addr, self._ask, candidate.id, lambda: self._slow(candidate))
         asked.addCallbacks(self._answered, self._failed, callbackArgs=(candidate,), errbackArgs=(candidate,))
 
-    def _slow(self, candidate: Candidate) -> None:
+    def _slow(self, candidate: Candidate) -> bool:
+        if self._over:
+            return False
+        near = self.lookup.isNear(candidate)
         self.lookup.slow(candidate)
         self._step()
+        return near
 
     def _failed(self, reason: Failure, candidate: Candidate) -> None:
         self.lookup.failed(candidate)
