@@ -241,6 +241,20 @@ class PressureTests(SwarmCase):
         self.assertEqual(leecher.content, self.swarm.content)
         self.assertEqual([event for event in noted.events if event[0] == "disconnected"], [])
 
+    def test_newcomerUnderPressure(self) -> None:
+        """Who comes while the disk is behind is not read from either, until it is not."""
+        seeder = self.swarm.seeder()
+        host = self.network.host(disk=Disk(rate=100e3))
+        leecher = self.swarm.leecher(Settings(writeBudget=200_000), host)
+        self.swarm.run(leecher.connect(seeder))
+        self.network.runWhile(lambda: not leecher.client.engine.disk.congested)
+        peer = ScriptedPeer(self.infoHash, greets=True)
+        self.swarm.run(peer.dial(self.network.host(), leecher.address))
+        peer.say(HaveNone())
+        self.swarm.run(leecher.session.whenComplete(), 600)
+        self.assertIsNone(peer.lost)
+        self.assertEqual(leecher.content, self.swarm.content)
+
     def test_stoppedUnderPressure(self) -> None:
         """It can be stopped while the disk is behind; what was handed to the disk is kept."""
         seeder = self.swarm.seeder()

@@ -209,6 +209,21 @@ class DiallingTests(SwarmCase):
             reason = self.assertRaises(PeerDisconnected, self.swarm.run, one.session.connectPeer(host, port))
             self.assertIn(word, str(reason))
 
+    def test_slowNames(self) -> None:
+        """A name that nobody answers for fails in the time that a connection has."""
+
+        class Silent:
+            def resolveHostName(self, receiver: object, *rest: object, **more: object) -> None:
+                pass
+
+        member = self.swarm.leecher(Settings(connectTimeout=3.0))
+        member.host.installNameResolver(Silent())  # type: ignore[arg-type]
+        reason = self.assertRaises(
+            PeerDisconnected, self.swarm.run, member.session.connectPeer("slow.test", 1)
+        )
+        self.assertIn("cannot look up slow.test", str(reason))
+        self.assertLess(self.network.now, 4)
+
     def test_twoSeeds(self) -> None:
         """Two seeds part; one of them may have been a leecher until now."""
         seeder, leecher = self.swarm.seeder(), self.swarm.leecher()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import fail
 from zope.interface import implementer
 
 from tests.sessions.case import Noted, SwarmCase
@@ -17,6 +18,7 @@ from twisted_bt.sessions.observers import SwarmObserver
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.settings import Settings
 from twisted_bt.storage.memory import MemoryStorageFactory
+from twisted_bt.testing.disk import Disk
 from twisted_bt.testing.faults import FaultyStorageFactory
 from twisted_bt.testing.swarm import FOLDER, Member, makeTorrent
 from twisted_bt.torrent.progress import Progress
@@ -229,6 +231,20 @@ class PausingTests(SwarmCase):
         self.assertEqual(leecher.session.status, SwarmStatus.PAUSED)
         self.assertEqual(leecher.client.engine.activeSlots.taken, 0)
 
+    def test_whileChecking(self) -> None:
+        """It can be paused while files are looked at; resumed, it looks again."""
+        host = self.network.host(disk=Disk(latency=0.5))
+        leecher = self.swarm.leecher(host=host)
+        verifying = leecher.session.verify()
+        self.network.runWhile(lambda: leecher.session.status is not SwarmStatus.CHECKING)
+        self.swarm.run(leecher.session.pause())
+        self.assertEqual(leecher.session.status, SwarmStatus.PAUSED)
+        self.assertEqual(leecher.client.engine.activeSlots.taken, 0)
+        leecher.session.resume()
+        self.swarm.run(leecher.session.whenChecked())
+        self.assertEqual(leecher.session.status, SwarmStatus.DOWNLOADING)
+        self.swarm.run(verifying)
+
     def test_stopped(self) -> None:
         """A stopped swarm does not come back."""
         leecher = self.swarm.leecher()
@@ -398,6 +414,37 @@ class FailureTests(SwarmCase):
         self.assertGreater(len(self.flushLoggedErrors(ZeroDivisionError)), 0)
         self.assertGoesOn()
 
+    def test_stateNotSaved(self) -> None:
+        """If the state cannot be saved from time to time the swarm stops with that reason."""
+        self.swarm.run(self.leecher.connect(self.seeder))
+        self.network.runWhile(lambda: len(self.noted.pieces()) < 2)
+        resume = self.leecher.client.engine.resume
+        self.patch(resume, "save", lambda infoHash, state: fail(StorageError("database is full")))
+        self.advance(60)
+        self.assertEqual(
+            (self.leecher.session.status, self.leecher.session.reason),
+            (SwarmStatus.FAILED, "database is full"),
+        )
+
+    def test_stateNotSavedAtTheEnd(self) -> None:
+        """If it cannot be saved at the end, that is logged and stops no stopping."""
+        self.swarm.run(self.leecher.connect(self.seeder))
+        self.network.runWhile(lambda: len(self.noted.pieces()) < 2)
+        self.fail_("flush")
+        self.fail_("close")
+        self.swarm.run(self.leecher.client.stopService())
+        self.assertEqual(self.leecher.host.leftovers(), [])
+
+    def test_brokenRead(self) -> None:
+        """What a storage may not raise when read is logged, and treated as its failure."""
+        faults = FaultyStorageFactory(MemoryStorageFactory())
+        seeder = self.swarm.seeder(storageFactory=faults)
+        faults.refusals["read"] = ZeroDivisionError("a bug")
+        self.swarm.run(self.leecher.connect(seeder))
+        self.advance(5)
+        self.assertEqual(seeder.session.status, SwarmStatus.FAILED)
+        self.assertGreater(len(self.flushLoggedErrors(ZeroDivisionError)), 0)
+
     def test_removed(self) -> None:
         """A failed torrent can be removed, and the client stopped."""
         self.fail_("writePiece")
@@ -405,6 +452,43 @@ class FailureTests(SwarmCase):
         self.advance(5)
         self.swarm.run(self.leecher.client.removeTorrent(self.infoHash))
         self.assertEqual(self.leecher.client.getSwarmCount(), 0)
+
+
+class SelectionTests(SwarmCase):
+    """Files can be selected (here there is one)."""
+
+    def test_nothing(self) -> None:
+        """With no file selected nothing is missing, and nothing is asked for; selected again, it is."""
+        seeder, leecher = self.swarm.seeder(), self.swarm.leecher()
+        leecher.session.selectFiles([])
+        self.assertTrue(leecher.session.complete)
+        self.assertEqual(leecher.session.status, SwarmStatus.SEEDING)
+        self.assertEqual(leecher.session.progress.left, 0)
+        leecher.session.selectFiles([7])
+        self.assertTrue(leecher.session.complete)
+        leecher.session.selectFiles([0])
+        self.assertEqual(leecher.session.progress.left, self.size)
+        self.assertEqual(leecher.session.status, SwarmStatus.DOWNLOADING)
+        self.swarm.run(leecher.connect(seeder))
+        self.swarm.finish()
+        self.assertEqual(leecher.content, self.swarm.content)
+
+    def test_midway(self) -> None:
+        """Deselected in the middle of it, the rest is left; what is here stays and is served."""
+        seeder, leecher = self.swarm.seeder(), self.swarm.leecher()
+        noted = self.observed(leecher)
+        self.swarm.run(leecher.connect(seeder))
+        self.network.runWhile(lambda: len(noted.pieces()) < 3)
+        leecher.session.selectFiles([])
+        self.advance(5)
+        here = leecher.session.clientBitfield.count()
+        self.assertLess(here, self.pieceCount)
+        self.assertEqual(leecher.client.engine.buffers.out, 0)
+        leecher.session.selectFiles(None)
+        if not leecher.session.connectedPeers:
+            self.swarm.run(leecher.connect(seeder))
+        self.swarm.finish()
+        self.assertEqual(leecher.content, self.swarm.content)
 
 
 class ObserverTests(SwarmCase):

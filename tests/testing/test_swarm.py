@@ -11,7 +11,7 @@ from twisted_bt.settings import Settings
 from twisted_bt.storage.memory import MemoryStorageFactory
 from twisted_bt.testing.disk import Disk
 from twisted_bt.testing.faults import FaultyStorageFactory
-from twisted_bt.testing.invariants import slotFaults
+from twisted_bt.testing.invariants import endFaults, slotFaults
 from twisted_bt.testing.scripted import ScriptedPeer
 from twisted_bt.testing.swarm import SimulatedSwarm, makeTorrent
 from twisted_bt.torrent.addresses import PeerAddr
@@ -67,6 +67,28 @@ class SimulatedSwarmTests(SynchronousTestCase):
         self.assertRaises(AssertionError, self.swarm.advance, 5)
         leecher.session.slots.leave()
         self.swarm.stop()
+
+    def test_otherFaults(self) -> None:
+        """What else may be wrong with slots is told, and what a client still holds at its end."""
+        one, two = self.swarm.leecher(), self.swarm.leecher()
+        session = self.swarm.run(one.connect(two))
+        swarm, engine = one.session, one.client.engine
+        del swarm.connectedPeers[two.address]
+        wrong = PeerAddr("10.9.9.9", 9)
+        swarm.connectedPeers[wrong] = session
+        self.assertIn("is filed under 10.9.9.9:9", " ".join(slotFaults(one.client)))
+        swarm.connectedPeers[two.address] = session
+        self.assertIn("talks to somebody twice", " ".join(slotFaults(one.client)))
+        del swarm.connectedPeers[wrong]
+        engine.clientSlots.leave()
+        self.assertIn("0 of 1000 client slots", " ".join(slotFaults(one.client)))
+        engine.clientSlots.tryEnter()
+        view = engine.buffers.take(100)
+        assert view is not None
+        self.assertEqual(len(endFaults(engine)), 3)  # a client's slot, a swarm's, and memory
+        engine.buffers.give(view)
+        self.swarm.stop()
+        self.assertEqual((endFaults(engine), slotFaults(one.client)), ([], []))
 
     def test_diskSpeed(self) -> None:
         """Content takes as long to store as the host's disk says."""
