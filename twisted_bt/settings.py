@@ -88,7 +88,7 @@ class Settings:
 
     # -- disk
     diskThreads: int = 2
-    """Threads that hash, read and write.  More do not help one disk, and each fights for the interpreter."""
+    """Threads that read, check and sync, beside the one that writes pieces."""
     writeBudget: int = 32 << 20
     """Bytes waiting for the disk before reading from the peers that feed it is paused."""
     maxOpenFiles: int = 128

@@ -14,20 +14,19 @@ from twisted.logger import Logger
 from twisted_bt.dht.service import DhtNode
 from twisted_bt.errors import StorageError
 from twisted_bt.exchange.buffers import PieceBuffers
-from twisted_bt.interfaces import IClientReactor, ITrackerClient, Random
+from twisted_bt.interfaces import IClientReactor, Random
 from twisted_bt.sessions.dialing import Dialer
 from twisted_bt.sessions.engine import Engine, ITicking, Plugins
 from twisted_bt.sessions.metafiles import Metafiles
 from twisted_bt.sessions.notes import Notes
 from twisted_bt.sessions.torrentmap import TorrentMap
+from twisted_bt.sessions.trackerclients import TrackerClients
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.storage.database import StateDatabase
 from twisted_bt.storage.filepool import FilePool
 from twisted_bt.storage.files import FileStorageFactory
 from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.torrent.metainfo import Metainfo
-from twisted_bt.tracker.http import HttpTrackerClient
-from twisted_bt.tracker.udp import UdpTrackerClient
 from twisted_bt.transport.plainsocket import SharedReader
 
 
@@ -56,7 +55,9 @@ class Assembly:
         busy: Callable[[ITicking], None],
     ) -> None:
         stateDir = settings.stateDir
-        disk = plugins.diskQueue(reactor, settings.diskThreads, settings.writeBudget)
+        # One thread writes: more would fight it for the interpreter, and pieces come no faster.
+        disk = plugins.diskQueue(reactor, 1, settings.writeBudget)
+        self._aside = aside = plugins.diskQueue(reactor, settings.diskThreads, 1 << 30)
         self._pool = FilePool(settings.maxOpenFiles)
         self._database = StateDatabase(
             stateDir / "state.sqlite" if stateDir else None, plugins.diskQueue(reactor, 1, 1 << 30)
@@ -65,7 +66,7 @@ class Assembly:
         self.notes = Notes(self._database)
         resume = ResumeStore(self._database)
         self._database.openNow()
-        self.metafiles = Metafiles(stateDir / "torrents" if stateDir else None, disk)
+        self.metafiles = Metafiles(stateDir / "torrents" if stateDir else None, aside)
         reader = SharedReader()
         self.engine = Engine(
             reactor=reactor,
@@ -76,9 +77,10 @@ class Assembly:
             allowedExtensions=allowedExtensions,
             buffers=PieceBuffers(settings.partialPieceBudget),
             disk=disk,
-            storages=plugins.storageFactory or FileStorageFactory(disk, self._pool, settings.preallocate),
+            storages=plugins.storageFactory
+            or FileStorageFactory(disk, self._pool, settings.preallocate, aside),
             resume=resume,
-            trackers=plugins.trackerClients or _trackerClients(reactor, settings, random),
+            trackers=plugins.trackerClients or TrackerClients(reactor, settings, random),
             reader=reader,
             dialer=Dialer(reactor, settings, reader),
             listenerPort=listenerPort,
@@ -120,9 +122,14 @@ class Assembly:
 
     async def close(self) -> None:
         """Tracker clients, then the disk queue, open files and the database."""
-        for client in {id(each): each for each in self.engine.trackers.values()}.values():
-            await self._quietly(client.close)
+        trackers = self.engine.trackers
+        if isinstance(trackers, TrackerClients):
+            await self._quietly(trackers.close)
+        else:
+            for client in {id(each): each for each in trackers.values()}.values():
+                await self._quietly(client.close)
         await self._quietly(self.engine.disk.stop)
+        await self._quietly(self._aside.stop)
         await self._quietly(self._database.close)
         self.engine.buffers.trim()
 
@@ -132,17 +139,3 @@ class Assembly:
             await maybeDeferred(close)
         except Exception:
             self._log.failure("closing")
-
-
-def _trackerClients(reactor: IClientReactor, settings: Settings, random: Random) -> dict[str, ITrackerClient]:
-    """Announces leave from where peers are expected."""
-    interfaces = settings.interfaces
-    http = HttpTrackerClient(
-        reactor,
-        settings.clientName,
-        timeout=settings.trackerTimeout,
-        maxBody=settings.maxTrackerResponse,
-        bindAddress=interfaces[0] if len(interfaces) == 1 and interfaces[0] else None,
-    )
-    udp = UdpTrackerClient(reactor, random, timeout=settings.trackerTimeout, interfaces=interfaces)
-    return {"http": http, "https": http, "udp": udp}

@@ -36,6 +36,8 @@ class FileStorage:
     folder made anew: close this one and make another.
 
     @param check: whether bytes are the content of a piece; called on the disk threads.
+    @param aside: where all but the writing of pieces is done, so that a flush or a slow read holds no piece
+        up; C{None}: on C{disk} too.
     @param isBlank: whether a piece is all zeros, told without looking; makes L{allocated} faster.
 
     @raise ValueError: C{files} and C{layout} do not have the same length.
@@ -53,18 +55,20 @@ class FileStorage:
         preallocate: bool = False,
         scratch: Scratch | None = None,
         calls: FileCalls | None = None,
+        aside: IDiskQueue | None = None,
     ) -> None:
         calls = calls if calls is not None else FileCalls()
         folder = DataFolder(dataDirPath, calls)
         self._files = DiskFiles(folder, pool, files, layout, check, isBlank, preallocate, scratch, calls)
         self._disk = disk
+        self._aside = aside or disk
         self._pending = 0
         self._closing: list[Deferred[None]] | None = None
         self._closed = False
 
     def writePiece(self, index: int, data: Buffer) -> Deferred[None]:
         """See L{IStorage}."""
-        return self._submit(lambda: self._files.write(index, data), len(data))
+        return self._submit(lambda: self._files.write(index, data), len(data), self._disk)
 
     def read(self, index: int, begin: int, length: int) -> Deferred[bytes]:
         """See L{IStorage}."""
@@ -101,7 +105,7 @@ class FileStorage:
         self._closeIfIdle()
         return waiter
 
-    def _submit(self, job: Callable[[], T], cost: int = 0) -> Deferred[T]:
+    def _submit(self, job: Callable[[], T], cost: int = 0, queue: IDiskQueue | None = None) -> Deferred[T]:
         if self._closing is not None:
             return fail(StorageError("the storage is closed"))
         # A Deferred of their own for callers: when they cancel it, the job is still under way.
@@ -116,7 +120,7 @@ class FileStorage:
             self._closeIfIdle()
 
         self._pending += 1
-        self._disk.submit(job, cost).addBoth(finished)
+        (queue or self._aside).submit(job, cost).addBoth(finished)
         return outcome
 
     def _closeIfIdle(self) -> None:
@@ -143,8 +147,15 @@ class FileStorageFactory:
     @param preallocate: reserve the room of files when they are made.
     """
 
-    def __init__(self, disk: IDiskQueue, pool: FilePool, preallocate: bool = False) -> None:
+    def __init__(
+        self,
+        disk: IDiskQueue,
+        pool: FilePool,
+        preallocate: bool = False,
+        aside: IDiskQueue | None = None,
+    ) -> None:
         self._disk = disk
+        self._aside = aside
         self._pool = pool
         self._preallocate = preallocate
         self._scratch = Scratch()
@@ -162,6 +173,7 @@ class FileStorageFactory:
             hashes.isBlank,
             self._preallocate,
             self._scratch,
+            aside=self._aside,
         )
 
 
