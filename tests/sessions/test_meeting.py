@@ -199,6 +199,33 @@ class DiallingTests(SwarmCase):
         self.advance(100)
         self.assertEqual(len(listening.accepted), 1)
 
+    def test_heardOfWhileItIsHere(self) -> None:
+        """One that dialled us from where it listens, and is heard of meanwhile, is dialled once it left."""
+        member = self.swarm.leecher()
+        listening, addr = self.server()
+        host = self.network.hostAt(addr.host)
+        assert host is not None
+        peer = ScriptedPeer(self.infoHash, greets=True)
+        self.swarm.run(peer.dial(host, member.address, port=addr.port))
+        self.advance(1)
+        self.assertIn(addr, member.session.connectedPeers)
+        member.session.peersFound([addr], "tracker")
+        self.advance(100)
+        self.assertEqual(listening.accepted, [])
+        peer.close()
+        self.advance(200)
+        self.assertGreater(len(listening.accepted), 0)
+
+    def test_connectPeerTwice(self) -> None:
+        """To ask for a peer that is being dialled already is to wait for the same session."""
+        one, two = self.swarm.leecher(), self.swarm.leecher()
+        first, second = one.connect(two), one.connect(two)
+        self.assertIs(self.swarm.run(first), self.swarm.run(second))
+        third = self.swarm.leecher()
+        third.meet(two)
+        session = self.swarm.run(third.connect(two))
+        self.assertEqual(list(third.session.connectedPeers.values()), [session])
+
     def test_connectPeerByName(self) -> None:
         """C{connectPeer} takes a name as well; a name that nobody has and no port are said to be so."""
         one, two = self.swarm.leecher(), self.swarm.leecher()
@@ -281,6 +308,15 @@ class PolicyTests(SwarmCase):
         member.session.peersFound([PeerAddr("10.0.0.77", 6666)], "tracker")
         self.advance(10)
         self.assertEqual(dials, [])
+
+    def test_allRefused(self) -> None:
+        """Thousands of unwanted addresses are gone through at once, and cost nothing but that."""
+        member = self.swarm.leecher(peerPolicy=Picky)
+        found = [PeerAddr(f"10.{number >> 8}.{number & 255}.7", 6666) for number in range(3000)]
+        member.session.peersFound(found, "tracker")
+        self.advance(5)
+        self.assertEqual(len(member.session.peerPolicy.asked), 3000)  # type: ignore[attr-defined]
+        self.assertEqual(member.client.engine.clientSlots.taken, 0)
 
     def test_roomMade(self) -> None:
         """When there is no slot, who is of no use to either side makes room for who knocks."""

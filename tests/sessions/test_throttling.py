@@ -126,17 +126,29 @@ class DiallingTests(ThrottlingCase):
         self.assertEqual(self.taken(), (0, 0, 0))
 
     def test_duplicate(self) -> None:
-        """A second attempt on the same address fails and gives back its own slots alone."""
+        """A second attempt on the same address is the first one, and takes no slots of its own."""
         peer = ScriptedPeer(self.infoHash)
         addr = self.server(peer)
         first = self.dial(addr)
         second = self.dial(addr)
-        reason = self.assertRaises(PeerDisconnected, self.swarm.run, second)
-        self.assertIn("already connected", str(reason))
-        self.assertEqual(self.taken(), (1, 1, 1))
         self.advance(0.1)
+        self.assertEqual(self.taken(), (1, 1, 1))
         peer.greet()
-        self.swarm.run(first)
+        self.assertIs(self.swarm.run(first), self.swarm.run(second))
+        self.assertEqual(self.taken(), (1, 1, 0))
+
+    def test_duplicateOfIncoming(self) -> None:
+        """An attempt on an address that is connected the other way fails, and keeps no slots."""
+        peer = ScriptedPeer(self.infoHash)
+        host = self.network.host()
+        addr = peer.listen(host)
+        incoming = ScriptedPeer(self.infoHash)
+        self.swarm.run(incoming.dial(host, self.member.address, port=addr.port))
+        incoming.sendRaw(Handshake(self.infoHash, peer.peerId).encode()[:48])
+        self.advance(1)
+        self.assertEqual(self.taken(), (1, 1, 0))
+        reason = self.assertRaises(PeerDisconnected, self.swarm.run, self.dial(addr))
+        self.assertIn("already connected", str(reason))
         self.assertEqual(self.taken(), (1, 1, 0))
 
     def test_dialSlots(self) -> None:

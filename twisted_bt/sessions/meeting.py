@@ -97,6 +97,8 @@ class Meeting:
         self._tasks: dict[Deferred[None], None] = {}
         self._byPeerId: dict[bytes, WireSession[Any]] = {}
         self._emptied: list[Deferred[None]] = []
+        self._dialling: dict[PeerAddr, list[Deferred[WireSession[Any]]]] = {}  # not met yet; who waits
+        self._choosing = False
 
     def _now(self) -> float:
         return self._engine.reactor.seconds()
@@ -121,35 +123,49 @@ class Meeting:
 
     def dialMore(self) -> None:
         """Dial as many as there are slots for."""
-        swarm, engine = self._swarm, self._engine
-        if not swarm.leeching:
+        if not self._swarm.leeching or self._choosing:
             return  # a seeder is found by those who want something
-        now = self._now()
+        self._choosing = True  # an attempt that fails at once leads here again
+        try:
+            self._choose(self._now())
+        finally:
+            self._choosing = False
+
+    def _choose(self, now: float) -> None:
+        swarm, engine = self._swarm, self._engine
         while swarm.slots.vacant > 0 and engine.dialSlots.vacant > 0 and engine.clientSlots.vacant > 0:
             addr = self.known.next(now)
             if addr is None:
                 return
-            if addr not in swarm.connectedPeers:
+            if addr in swarm.connectedPeers or addr in self._dialling:
+                self.known.ended(addr, now, useful=True)  # it is here; later, perhaps
+            else:
                 self._dial(addr)
 
     def _dial(self, addr: PeerAddr, established: Deferred[WireSession[Any]] | None = None) -> None:
         met = False
+        waiting = self._dialling[addr] = [] if established is None else [established]
 
         def done(session: WireSession[Any]) -> None:
             nonlocal met
             met = True
             self.known.established(addr)
-            if established is not None and not established.called:
-                established.callback(session)
+            del self._dialling[addr]
+            for waiter in waiting:
+                if not waiter.called:
+                    waiter.callback(session)
 
         def ended(reason: Failure) -> None:
             self._tasks.pop(task, None)
             self.known.ended(addr, self._now(), useful=met)
-            if established is not None and not established.called:
+            if not met:
+                del self._dialling[addr]
                 error = reason.value
                 if not isinstance(error, SessionException):
                     error = PeerDisconnected("the session was cancelled")
-                established.errback(error)
+                for waiter in waiting:
+                    if not waiter.called:
+                        waiter.errback(error)
             if not reason.check(SessionException, CancelledError):
                 self._log.failure("the session with {addr} failed", reason, addr=addr)
             self.dialMore()
@@ -167,10 +183,13 @@ class Meeting:
             session = self._swarm.connectedPeers.get(addr)
             if session is not None and session.established:
                 return session
-            self.known.add([addr], "user", self._now())
-            self.known.connected(addr)
             established: Deferred[WireSession[Any]] = Deferred()
-            self._dial(addr, established)
+            if addr in self._dialling:
+                self._dialling[addr].append(established)
+            else:
+                self.known.add([addr], "user", self._now())
+                self.known.connected(addr)
+                self._dial(addr, established)
             return await established
 
         return Deferred.fromCoroutine(connect())
