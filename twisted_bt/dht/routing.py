@@ -246,7 +246,7 @@ class RoutingTable:
         near = ID_BITS - (self._own ^ neighbours[-1].number).bit_length()
         return [
             self._targetIn(depth, random)
-            for depth, bucket in enumerate(self._buckets[: near + 1])
+            for depth, bucket in enumerate(self._buckets[: min(near + 1, len(self._buckets) - 1)])
             if len(bucket.contacts) < self._k
         ]
 
