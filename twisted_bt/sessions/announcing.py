@@ -10,7 +10,9 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 
 from twisted_bt.sessions.engine import Engine
+from twisted_bt.sessions.meeting import Meeting
 from twisted_bt.sessions.observers import Observers
+from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.progress import Progress
 from twisted_bt.tracker.announce import AnnounceRequest, Event
 from twisted_bt.tracker.service import Announcer
@@ -25,6 +27,10 @@ class IAnnounced(Protocol):
     @property
     def engine(self) -> Engine:
         """What the swarms of the client share."""
+
+    @property
+    def meeting(self) -> Meeting:
+        """Who knows whom to dial."""
 
     @property
     def complete(self) -> bool:
@@ -52,6 +58,7 @@ class Announcing:
             self,
             numwant=engine.settings.numwant,
             stopTimeout=engine.settings.stopTimeout,
+            externalIp=self._seenAt,
         )
 
     def start(self) -> None:
@@ -77,6 +84,12 @@ class Announcing:
     def trackerFailed(self, url: str, reason: str) -> None:
         """See L{ITrackerListener}."""
         self._swarm.observers.tell("trackerFailed", self._swarm, url, reason)
+
+    def _seenAt(self, host: str) -> None:
+        """A tracker sees us at C{host} (BEP 24), which decides whom to dial first (BEP 40)."""
+        port = self._swarm.engine.listenerPort()
+        if port is not None:
+            self._swarm.meeting.known.externalAddress(PeerAddr(host, port))
 
     def _request(self, event: Event, numwant: int) -> AnnounceRequest:
         swarm, engine = self._swarm, self._swarm.engine

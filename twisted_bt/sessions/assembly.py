@@ -12,6 +12,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
 from twisted_bt.dht.service import DhtNode
+from twisted_bt.discovery.localservice import LocalDiscovery
 from twisted_bt.errors import StorageError
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.interfaces import IClientReactor, Random
@@ -52,6 +53,7 @@ class Assembly:
         allowedExtensions: frozenset[Extension],
         listenerPort: Callable[[], int | None],
         dht: Callable[[], DhtNode | None],
+        local: Callable[[], LocalDiscovery | None],
         busy: Callable[[ITicking], None],
     ) -> None:
         stateDir = settings.stateDir
@@ -85,6 +87,7 @@ class Assembly:
             dialer=Dialer(reactor, settings, reader),
             listenerPort=listenerPort,
             dht=dht,
+            local=local,
             busy=busy,
             rememberPaused=self._rememberPaused,
             wallClock=plugins.wallClock or time.time,

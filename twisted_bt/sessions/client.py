@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from twisted_bt.discovery.localservice import LocalDiscovery
 from twisted_bt.errors import MagnetError, MetainfoError, PeerDisconnected, SessionStopped, StorageError
 from twisted_bt.interfaces import IClientReactor, ISwarmObserver, Random
 from twisted_bt.sessions.assembly import Assembly
@@ -34,6 +35,7 @@ from twisted_bt.sessions.service import ClientService, withRunning
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.sessions.torrentmap import TorrentLoc, TorrentMap, TorrentPresence
 from twisted_bt.settings import Extension, Settings
+from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.ids import makePeerId
 from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.progress import Progress
@@ -51,6 +53,7 @@ class ClientSession(MultiService):
     @ivar reactor: where everything runs.
     @ivar random: for ids and choices.
     @ivar peerListener: accepts peers.
+    @ivar localDiscovery: finds peers on the local network; C{None} where C{settings.lsd} is off.
     @ivar nodeListener: the DHT node; not running where C{settings.dht} is off.
     """
 
@@ -79,6 +82,12 @@ class ClientSession(MultiService):
         self.peerListener.setServiceParent(self)
         self.nodeListener = NodeListener(self)
         self.nodeListener.setServiceParent(self)
+        self.localDiscovery: LocalDiscovery | None = None
+        if self.settings.lsd:
+            self.localDiscovery = LocalDiscovery(
+                reactor, self.random, lambda: self.listenerPort, self._neighbour, self.settings.interfaces
+            )
+            self.localDiscovery.setServiceParent(self)
         self._observers = Observers()
         self._assembly: Assembly | None = None
         self._library: Library | None = None
@@ -185,6 +194,7 @@ class ClientSession(MultiService):
             self.allowedExtensions,
             lambda: self.listenerPort,
             lambda: self.nodeListener.node,
+            lambda: self.localDiscovery,
             self._beBusy,
         )
         try:
@@ -350,6 +360,12 @@ class ClientSession(MultiService):
             return swarm
 
         return Deferred.fromCoroutine(find())
+
+    def _neighbour(self, infoHash: bytes, addr: PeerAddr) -> None:
+        """A peer on the local network announced a torrent of ours."""
+        swarm = self.swarmSessions.get(infoHash) or self.metadataSessions.get(infoHash)
+        if swarm is not None:
+            swarm.peersFound([addr], "lsd")
 
     # -- time
 

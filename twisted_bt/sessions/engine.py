@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from twisted_bt.dht.service import DhtNode
+from twisted_bt.discovery.localservice import LocalDiscovery
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.exchange.choker import StandardChoker
 from twisted_bt.exchange.picker import RandomFirst
@@ -89,6 +90,8 @@ class Engine:
     listenerPort: Callable[[], int | None]
     dht: Callable[[], DhtNode | None]
     """The DHT node, while there is one."""
+    local: Callable[[], LocalDiscovery | None]
+    """Who finds peers on the local network, while wanted."""
     busy: Callable[[ITicking], None]
     """Have its C{tick} called once a second, until it says that it has nothing to do."""
     rememberPaused: Callable[[bytes, bool], None]

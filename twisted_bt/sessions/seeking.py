@@ -1,5 +1,5 @@
 """
-A swarm and the DHT (BEP 5): looks for peers there, and tells that we are one.
+A swarm and those who know of peers without being trackers: the DHT (BEP 5), and the local network (BEP 14).
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class ISeeker(Protocol):
 
 class Seeking:
     """
-    One swarm's place in the DHT.
+    Tells them that we are a peer of one swarm, and hears of others.
 
-    @param private: BEP 27: never there.
+    @param private: BEP 27: never to be found like that.
     """
 
     _log = Logger()
@@ -60,12 +60,20 @@ class Seeking:
 
     def start(self) -> None:
         """Announce from now on."""
-        if not self._running and not self._private and self._swarm.engine.settings.dht:
-            self._running = True
+        if self._running or self._private:
+            return
+        self._running = True
+        local = self._swarm.engine.local()
+        if local is not None:
+            local.register(self._swarm.infoHash)
+        if self._swarm.engine.settings.dht:
             self._go()
 
     def stop(self) -> None:
         """No more."""
+        local = self._swarm.engine.local()
+        if local is not None and self._running:
+            local.unregister(self._swarm.infoHash)
         self._running = False
         search, self._search = self._search, None
         if search is not None:
