@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from unittest import SkipTest
 
@@ -60,6 +61,12 @@ class Namespace:
         self._run("-n", self.name, "address", "add", f"{self.inside}/30", "dev", theirs)
         self._run("-n", self.name, "link", "set", theirs, "up")
         self._run("-n", self.name, "link", "set", "lo", "up")
+
+    def addOutsideIPv6(self, address: str) -> int:
+        """Give our end an IPv6 address too; the number of its interface."""
+        device = f"tb{os.getpid()}"
+        self._run("address", "add", f"{address}/64", "dev", device, "nodad")
+        return socket.if_nametoindex(device)
 
     def command(self) -> list[str]:
         """What to put before a command so that it runs inside."""
