@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,14 @@ class LibtorrentPeer:
         folder: Path,
         host: str = "127.0.0.1",
         encryption: bool = False,
+        within: Sequence[str] = (),
         **settings: Any,
     ) -> LibtorrentPeer:
         """
         A session in C{folder}.
 
+        @param within: a command that runs the rest of its arguments, see L{Namespace.command
+            <tests.interop.namespace.Namespace.command>}.
         @param encryption: libtorrent's default (MSE offered first); off, all is in the clear.
         @param settings: more of libtorrent's C{settings_pack}.
         """
@@ -57,7 +61,7 @@ class LibtorrentPeer:
         chosen: dict[str, Any] = {"listen_interfaces": f"{host}:0", "outgoing_interfaces": host}
         if not encryption:
             chosen |= {"out_enc_policy": 2, "in_enc_policy": 2}
-        argv = [sys.executable, "-u", str(_WORKER), json.dumps({**chosen, **settings})]
+        argv = [*within, sys.executable, "-u", str(_WORKER), json.dumps({**chosen, **settings})]
         peer = cls(reactor, Program.start(reactor, argv, folder), host)
         peer.port = await peer._ask("port")
         return peer
