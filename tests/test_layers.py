@@ -18,6 +18,7 @@ PACKAGE = ROOT / "twisted_bt"
 
 #: From the top of the house to its foundations.  A part imports from the rows below its own only.
 ROWS: tuple[frozenset[str], ...] = (
+    frozenset({"__main__"}),
     frozenset({"tap", "cli"}),
     frozenset({"control"}),
     frozenset({"sessions"}),
