@@ -59,5 +59,6 @@ class World:
         """Stop all; what is left over."""
         for node in self.nodes.values():
             self.net.result(node.stopService())
+        self.net.advance(0.2)  # what is on its way arrives nowhere
         left = [f"{self.net.pending} calls"] if self.net.pending else []
         return left + [f"port {port}" for port in self.net.ports]

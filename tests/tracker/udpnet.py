@@ -40,6 +40,7 @@ class MemoryPort:
     def stopListening(self) -> Deferred[None]:
         """Close it."""
         self._net.ports.remove(self)
+        self.protocol.doStop()
         return succeed(None)
 
     def getHost(self) -> IPv4Address | IPv6Address:

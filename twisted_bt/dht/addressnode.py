@@ -20,7 +20,7 @@ from twisted_bt.dht.routing import K, RoutingTable
 from twisted_bt.dht.search import Search
 from twisted_bt.dht.settings import DhtSettings
 from twisted_bt.dht.votes import Votes
-from twisted_bt.errors import KrpcError, SessionStopped
+from twisted_bt.errors import KrpcError, KrpcSilence
 from twisted_bt.interfaces import Random
 from twisted_bt.torrent.addresses import PeerAddr
 
@@ -128,7 +128,7 @@ class AddressNode:
         return response
 
     def _unanswered(self, reason: Failure, addr: PeerAddr) -> Failure:
-        if not reason.check(SessionStopped):
+        if reason.check(KrpcSilence):
             self.table.failed(addr, self.means.reactor.seconds())
         return reason
 

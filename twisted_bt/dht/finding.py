@@ -5,9 +5,10 @@ Searches over all nodes of ours at once: peers, announces, scrapes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from twisted_bt.dht.addressnode import AddressNode
 from twisted_bt.dht.bloom import estimate, union
@@ -16,6 +17,8 @@ from twisted_bt.dht.messages import AnnouncePeer, GetPeers, Response
 from twisted_bt.dht.nodeid import isLocal, packed
 from twisted_bt.errors import KrpcError
 from twisted_bt.torrent.addresses import PeerAddr
+
+T = TypeVar("T")
 
 #: Told of peers as they come, each once.
 Found: TypeAlias = Callable[[Sequence[PeerAddr]], object]
@@ -29,6 +32,17 @@ class Scrape(NamedTuple):
 
     seeds: int
     leechers: int
+
+
+async def together(work: Sequence[Deferred[T]]) -> list[T]:
+    """The results of all, in order.  If one fails, or this is cancelled, the others are cancelled."""
+    try:
+        return [await each for each in work]
+    except BaseException:
+        for each in work:
+            each.addErrback(lambda _: None)
+            each.cancel()
+        raise
 
 
 class _Search:
@@ -51,7 +65,7 @@ class _Search:
         searches = [node.search(self._ask.infoHash, self._askOf(node)) for node in self._nodes]
         for search in searches:
             search.seen = self._seen
-        return await gatherResults([search.start() for search in searches])
+        return await together([search.start() for search in searches])
 
     def _askOf(self, node: AddressNode) -> GetPeers:
         return self._ask._replace(want=node.wanted)
@@ -104,8 +118,13 @@ async def announce(
             if candidate.token is not None:
                 ask = AnnouncePeer(infoHash, port, candidate.token, seed)
                 asked = node.ask(candidate.addr, ask, candidate.id, lambda: True)
-                announces.append(asked.addCallbacks(lambda _: 1, lambda reason: reason.trap(KrpcError) and 0))
-    return sum(await gatherResults(announces, consumeErrors=True))
+                announces.append(asked.addCallbacks(lambda _: 1, _refused))
+    return sum(await together(announces))
+
+
+def _refused(reason: Failure) -> int:
+    reason.trap(KrpcError)
+    return 0
 
 
 async def scrape(

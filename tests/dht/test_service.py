@@ -1,0 +1,437 @@
+"""Tests of nodes among nodes."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.dht.net import PORT, World
+from tests.sim.dhtnet import SimReactor
+from tests.tracker.names import Names
+from tests.tracker.udpnet import MemoryUDP
+from twisted_bt.dht.krpc import decodeMessage, encodeQuery, encodeResponse
+from twisted_bt.dht.messages import FindNode, GetPeers, NodeInfo, Ping, Query, Response
+from twisted_bt.dht.nodeid import isSecure, packed
+from twisted_bt.dht.service import DhtNode
+from twisted_bt.dht.settings import DhtSettings
+from twisted_bt.dht.state import DhtState
+from twisted_bt.errors import KrpcError, KrpcSilence, SessionStopped
+from twisted_bt.torrent.addresses import PeerAddr
+
+HASH = b"h" * 20
+
+
+class WorldTestCase(SynchronousTestCase):
+    """A network; nothing is left of it when all are stopped."""
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.net = self.world.net
+
+    def tearDown(self) -> None:
+        self.assertEqual(self.world.stop(), [])
+
+
+class JoinTests(WorldTestCase):
+    """How a node becomes one of many."""
+
+    def test_fromOne(self) -> None:
+        """Each that joined through one other knows many, and is found by any of them."""
+        nodes = self.world.grow(30)
+        self.assertGreater(min(node.nodeCount for node in nodes), 12)
+        for node in nodes[:10]:
+            found = self.net.result(nodes[-1].findNode(node.nodeId))
+            if node is not nodes[-1]:
+                self.assertEqual(found[0].id, node.nodeId)
+
+    def test_whenJoined(self) -> None:
+        """It says when it has joined, and at once if it has."""
+        self.world.grow(5)
+        node = self.world.node()
+        joined = node.whenJoined()
+        self.assertNoResult(joined)
+        self.net.result(joined)
+        self.assertGreater(node.nodeCount, 0)
+        self.successResultOf(node.whenJoined())
+
+    def test_nobody(self) -> None:
+        """With nobody to ask it has joined at once; it tries again, less and less often."""
+        node = self.world.node()
+        self.successResultOf(node.whenJoined())
+        self.assertEqual(node.nodeCount, 0)
+        lonely = self.world.node(routers=(("9.9.9.9", 9),))
+        self.net.advance(3600.0)
+        self.assertLess(self.net.sent, 60)
+        self.assertGreater(self.net.sent, 8)
+        lonely.addNode(next(iter(self.world.nodes)), PORT)
+        self.net.advance(60.0)
+        self.assertEqual(lonely.nodeCount, 1)
+
+    def test_saved(self) -> None:
+        """With its state it joins without a router, under its id."""
+        self.world.grow(12)
+        host, node = list(self.world.nodes.items())[3]
+        self.net.result(node.stopService())
+        again = self.world.node(host, node.state(), routers=())
+        self.net.advance(30.0)
+        self.assertEqual(again.nodeId, node.nodeId)
+        self.assertGreater(again.nodeCount, 6)
+
+    def test_startedAgain(self) -> None:
+        """The same service goes on where it stopped."""
+        *_, node = self.world.grow(12)
+        nodeId = node.nodeId
+        self.net.result(node.stopService())
+        node.startService()
+        self.net.advance(30.0)
+        self.assertEqual(node.nodeId, nodeId)
+        self.assertGreater(node.nodeCount, 6)
+
+    def test_stateKeepsNodes(self) -> None:
+        """While nobody answers, the nodes that were known are kept."""
+        state = DhtState({}, (NodeInfo(b"n" * 20, PeerAddr("9.9.9.9", 9)),))
+        node = self.world.node(state=state.encode())
+        self.net.advance(100.0)
+        self.assertEqual(DhtState.decode(node.state()).nodes, state.nodes)
+
+    def test_addNode(self) -> None:
+        """Nodes from torrents and peers, also before the start; what cannot be one is nothing."""
+        self.world.grow(8)
+        host = next(iter(self.world.nodes))
+        for early in (True, False):
+            node = self.world.node(start=not early, routers=())
+            node.addNode(host, 0)
+            node.addNode(host, PORT)
+            node.startService()
+            self.net.advance(30.0)
+            self.assertGreater(node.nodeCount, 3)
+
+    def test_routerNames(self) -> None:
+        """Routers by name; those that have no address are left out."""
+        self.world.grow(8)
+        host = next(iter(self.world.nodes))
+        node = self.world.node(start=False, routers=(("router.example", PORT), ("gone.example", 1)))
+        node._reactor.nameResolver = Names({"router.example": [host], "gone.example": None})
+        node.startService()
+        self.net.advance(40.0)
+        self.assertGreater(node.nodeCount, 3)
+
+
+class FindTests(WorldTestCase):
+    """What can be asked for."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.nodes = self.world.grow(30)
+
+    def host(self, node: DhtNode) -> str:
+        """Where C{node} is."""
+        return next(host for host, each in self.world.nodes.items() if each is node)
+
+    def test_announced(self) -> None:
+        """What one announced another finds, as it comes and each once."""
+        self.assertEqual(self.net.result(self.nodes[3].announce(HASH, 1234)), 8)
+        self.assertEqual(self.net.result(self.nodes[4].announce(HASH)), 8)
+        early: list[PeerAddr] = []
+        peers = self.net.result(self.nodes[20].getPeers(HASH, early.extend))
+        expected = {PeerAddr(self.host(self.nodes[3]), 1234), PeerAddr(self.host(self.nodes[4]), PORT)}
+        self.assertEqual(set(peers), expected)
+        self.assertEqual(sorted(early), sorted(peers))
+
+    def test_early(self) -> None:
+        """Peers are handed on before the search is over."""
+        self.net.result(self.nodes[3].announce(HASH, 1234))
+        early: list[PeerAddr] = []
+        searching = self.nodes[20].getPeers(HASH, early.extend)
+        self.net.advance(100.0, lambda: early)
+        self.assertNoResult(searching)
+        self.net.result(searching)
+
+    def test_nothing(self) -> None:
+        """Of what nobody announced nothing is found."""
+        self.assertEqual(self.net.result(self.nodes[3].getPeers(HASH)), [])
+        self.assertIsNone(self.net.result(self.nodes[3].scrape(HASH)))
+
+    def test_cancelled(self) -> None:
+        """A search can be cancelled; no peer comes after that."""
+        self.net.result(self.nodes[3].announce(HASH, 1234))
+        early: list[PeerAddr] = []
+        searching = self.nodes[20].getPeers(HASH, early.extend)
+        searching.cancel()
+        self.failureResultOf(searching, CancelledError)
+        self.net.advance(60.0)
+        self.assertEqual(early, [])
+
+    def test_stored(self) -> None:
+        """What was announced to ourselves is found too."""
+        self.net.result(self.nodes[3].announce(HASH, 1234))
+        keepers = [node for node in self.nodes if len(node._store)]
+        self.assertEqual(len(keepers), 8)
+        keeper = keepers[0]
+        early: list[PeerAddr] = []
+        searching = keeper.getPeers(HASH, early.extend)
+        self.assertEqual(early, [PeerAddr(self.host(self.nodes[3]), 1234)])
+        self.assertEqual(self.net.result(searching), early)
+
+    def test_scrape(self) -> None:
+        """BEP 33: seeds and others, about; those that look for others are not given seeds."""
+        for place, node in enumerate(self.nodes[:12]):
+            self.net.result(node.announce(HASH, 1234, seed=place < 4))
+        self.assertEqual(self.net.result(self.nodes[20].scrape(HASH)), (4, 8))
+        self.assertEqual(len(self.net.result(self.nodes[20].getPeers(HASH, noSeed=True))), 8)
+
+    def test_sample(self) -> None:
+        """BEP 51: what one node stores."""
+        self.net.result(self.nodes[3].announce(HASH, 1234))
+        near = self.net.result(self.nodes[20].findNode(HASH))[0]
+        samples = self.net.result(self.nodes[20].sample(near.addr, HASH))
+        self.assertEqual(samples.infoHashes, (HASH,))
+        self.assertEqual(len(samples.nodes), 8)
+
+    def test_sampleUnknown(self) -> None:
+        """A node that does not know samples is an error."""
+        addr = PeerAddr("9.9.9.9", 9)
+        sampling = self.nodes[0].sample(addr)
+
+        class Old:
+            """Answers with nothing but an id."""
+
+            transport: Any = None
+
+            def makeConnection(self, transport: Any) -> None:
+                self.transport = transport
+
+            def datagramReceived(self, datagram: bytes, source: Any) -> None:
+                self.transport.write(encodeResponse(decodeMessage(datagram).transaction, b"x" * 20), source)
+
+            def doStop(self) -> None:
+                pass
+
+        port = SimReactor(self.net, addr.host).listenUDP(addr.port, Old())
+        self.assertRaises(KrpcError, self.net.result, sampling)
+        port.stopListening()
+
+    def test_ping(self) -> None:
+        """The id of a node; nobody at an address, and a family we are not in, are errors."""
+        addr = PeerAddr(self.host(self.nodes[5]), PORT)
+        self.assertEqual(self.net.result(self.nodes[0].ping(addr)), self.nodes[5].nodeId)
+        self.assertRaises(KrpcSilence, self.net.result, self.nodes[0].ping(PeerAddr("9.9.9.9", 9)))
+        self.assertRaises(KrpcSilence, self.net.result, self.nodes[0].ping(PeerAddr("2001:db8::1", 9)))
+
+    def test_stopped(self) -> None:
+        """When it is stopped searches end; nothing can be asked for after."""
+        node = self.nodes[20]
+        waiting = [node.getPeers(HASH), node.announce(HASH, 1), node.findNode(HASH), node.scrape(HASH)]
+        waiting.append(node.ping(PeerAddr("9.9.9.9", 9)))
+        self.net.advance(0.03)
+        self.net.result(node.stopService())
+        for each in waiting:
+            self.failureResultOf(each, SessionStopped)
+        self.failureResultOf(node.getPeers(HASH), SessionStopped)
+        self.failureResultOf(node.whenJoined(), SessionStopped)
+        self.assertEqual(node.port, 0)
+        self.successResultOf(node.stopService())
+
+
+class UpkeepTests(WorldTestCase):
+    """What happens by itself."""
+
+    def test_deadAreForgotten(self) -> None:
+        """An hour after half of all went, tables hold those that are there."""
+        nodes = self.world.grow(30)
+        hosts = list(self.world.nodes)
+        self.net.dead |= set(hosts[:15])
+        self.net.advance(3600.0)
+        for node in nodes[15:]:
+            (only,) = node._nodes.values()
+            alive = [contact for contact in only.table if contact.node.addr.host not in self.net.dead]
+            self.assertEqual(len(only.table.closest(HASH, 100)), len(alive))
+            self.assertGreater(len(alive), 10)
+
+    def test_knownLater(self) -> None:
+        """Who came early comes to know who came late."""
+        first, *_ = self.world.grow(3)
+        self.world.grow(12)
+        self.net.advance(1800.0)
+        self.assertGreater(first.nodeCount, 10)
+
+    def test_readOnly(self) -> None:
+        """BEP 43: who only asks finds, is in nobody's table, and answers nobody."""
+        nodes = self.world.grow(10)
+        shy = self.world.node(readOnly=True)
+        self.net.advance(30.0)
+        self.assertGreater(shy.nodeCount, 4)
+        self.net.result(nodes[0].announce(HASH, 1))
+        self.assertEqual(len(self.net.result(shy.getPeers(HASH))), 1)
+        for node in nodes:
+            (only,) = node._nodes.values()
+            self.assertIsNone(only.table.find(shy.nodeId))
+        (host,) = [host for host, each in self.world.nodes.items() if each is shy]
+        self.assertRaises(KrpcSilence, self.net.result, nodes[0].ping(PeerAddr(host, PORT)))
+
+    def test_newAddress(self) -> None:
+        """BEP 42: a node whose id does not fit its address takes one that does once others tell it."""
+        self.world.grow(20)
+        reactor = SimReactor(self.net, "5.6.7.8")
+        routers = ((next(iter(self.world.nodes)), PORT),)
+        node = DhtNode(reactor, Random(9), PORT, ("0.0.0.0",), settings=DhtSettings(routers=routers))
+        self.world.nodes["5.6.7.8"] = node
+        node.startService()
+        before = node.nodeId
+        self.assertFalse(isSecure(before, packed("5.6.7.8")))
+        self.net.advance(60.0)
+        self.assertEqual(node.externalAddress, "5.6.7.8")
+        self.assertTrue(isSecure(node.nodeId, packed("5.6.7.8")))
+        self.assertGreater(node.nodeCount, 8)
+        someone = self.world.node()
+        self.net.advance(30.0)
+        self.assertEqual(self.net.result(someone.findNode(node.nodeId))[0].id, node.nodeId)
+
+    def test_falseIds(self) -> None:
+        """BEP 42: nodes whose ids do not fit are in nobody's table and get no announces."""
+        nodes = self.world.grow(10)
+        false = self.world.node("6.6.6.6", secure=False)
+        (only,) = false._nodes.values()
+        only.id = only.table.ownId = HASH
+        self.net.advance(600.0)
+        self.net.result(nodes[0].announce(HASH, 1))
+        self.assertEqual(len(false._store), 0)
+        for node in nodes:
+            (each,) = node._nodes.values()
+            self.assertIsNone(each.table.find(HASH))
+
+    def test_localFromAfar(self) -> None:
+        """Who is out in the world sends us to nobody on our own network."""
+        node = self.world.node()
+        (only,) = node._nodes.values()
+        nodes = NodeInfo(b"x" * 20, PeerAddr("192.168.1.1", 80)).compact()
+        response = Response(b"t", b"y" * 20, {b"nodes": nodes})
+        self.assertEqual(only.named(response, PeerAddr("8.8.8.8", 1)), [])
+        self.assertEqual(len(only.named(response, PeerAddr("192.168.1.2", 1))), 1)
+
+
+class BothFamiliesTests(SynchronousTestCase):
+    """BEP 32 and 45: a node in each family, a port for both or one for each."""
+
+    def setUp(self) -> None:
+        self.udp = MemoryUDP()
+
+    def node(self, *interfaces: str) -> DhtNode:
+        """One that is started, and stopped after the test."""
+        made = DhtNode(self.udp, Random(1), 0, interfaces or ("",), settings=DhtSettings(routers=()))
+        made.startService()
+        self.addCleanup(self._stopped, made)
+        return made
+
+    def _stopped(self, node: DhtNode) -> None:
+        self.successResultOf(node.stopService())
+        self.assertEqual((self.udp.getDelayedCalls(), self.udp.ports), ([], []))
+
+    def answered(self, sender: PeerAddr, ask: Any) -> Response:
+        """The answer to a query from C{sender}."""
+        self.udp.sent.clear()
+        self.udp.deliver(encodeQuery(Query(b"tt", b"s" * 20, ask, True)), sender)
+        (answer, addr) = self.udp.take()
+        self.assertEqual(addr, sender)
+        message = decodeMessage(answer)
+        assert isinstance(message, Response)
+        return message
+
+    def test_everywhere(self) -> None:
+        """With no address given, both families, each under an id of its own."""
+        self.node()
+        one = self.answered(PeerAddr("10.0.0.1", 1), Ping())
+        other = self.answered(PeerAddr("fd00::1", 1), Ping())
+        self.assertNotEqual(one.sender, other.sender)
+        self.assertEqual([port.interface for port in self.udp.ports], ["::", "0.0.0.0"])
+        self.assertEqual(len({port.number for port in self.udp.ports}), 1)
+
+    def test_both(self) -> None:
+        """Each names nodes of both, if these are wanted; peers are those of the asker's family."""
+        node = self.node()
+        for each, host in zip(node._nodes.values(), ("10.0.0.7", "fd00::7"), strict=True):
+            each.table.answered(NodeInfo(b"n" * 20, PeerAddr(host, 7)), 0.0)
+        response = self.answered(PeerAddr("10.0.0.1", 1), FindNode(b"t" * 20, 3))
+        self.assertEqual(response.nodes()[0].addr.host, "10.0.0.7")
+        self.assertEqual(response.nodes(ipv6=True)[0].addr.host, "fd00::7")
+
+    def test_wants(self) -> None:
+        """As long as one family knows too few the other asks for nodes of it, and sees if they are there."""
+        node = self.node()
+        four, six = node._nodes.values()
+        four.table.answered(NodeInfo(b"n" * 20, PeerAddr("10.0.0.7", 7)), 0.0)
+        self.udp.sent.clear()
+        node.getPeers(HASH).addErrback(lambda _: None)
+        asked, addr = self.udp.take()
+        query = decodeMessage(asked)
+        assert isinstance(query, Query)
+        self.assertEqual(query.ask, GetPeers(HASH, 3))
+        named = NodeInfo(b"m" * 20, PeerAddr("fd00::9", 9)).compact()
+        self.udp.deliver(encodeResponse(query.transaction, b"n" * 20, nodes6=named), addr)
+        pinged = [addr for _, addr in self.udp.sent]
+        self.assertIn(PeerAddr("fd00::9", 9), pinged)
+        six.failedJoins = 3
+        four.failedJoins = 3
+        self.assertEqual(four.wanted, 0)
+
+    def test_addresses(self) -> None:
+        """BEP 45: a node for each address, all on one port number, with one store."""
+        node = self.node("10.0.0.1", "10.0.0.2", "fd00::1")
+        self.assertEqual([port.interface for port in self.udp.ports], ["10.0.0.1", "10.0.0.2", "fd00::1"])
+        self.assertEqual(len({each.id for each in node._nodes.values()}), 3)
+        state = DhtState.decode(node.state())
+        self.assertEqual(sorted(state.ids), ["10.0.0.1", "10.0.0.2", "fd00::1"])
+        self.assertEqual({port.number for port in self.udp.ports}, {node.port})
+
+    def test_noIPv6(self) -> None:
+        """Where there is no IPv6 it is IPv4 alone."""
+        udp = self.udp
+        listen = udp.listenUDP
+
+        def onlyIPv4(port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> Any:
+            udp.noPorts = ":" in interface
+            return listen(port, protocol, interface, maxPacketSize)
+
+        udp.listenUDP = onlyIPv4  # type: ignore[method-assign]
+        node = self.node()
+        self.assertEqual([port.interface for port in udp.ports], ["0.0.0.0"])
+        self.assertEqual(len(node._nodes), 1)
+        self.answered(PeerAddr("10.0.0.1", 1), Ping())
+
+    def test_onePort(self) -> None:
+        """Where a port for IPv6 is for IPv4 too, that one serves both."""
+        udp = self.udp
+        listen = udp.listenUDP
+
+        def onlyOnce(port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> Any:
+            udp.noPorts = bool(udp.ports)
+            return listen(port, protocol, interface, maxPacketSize)
+
+        udp.listenUDP = onlyOnce  # type: ignore[method-assign]
+        node = self.node()
+        (port,) = udp.ports
+        query = encodeQuery(Query(b"tt", b"s" * 20, Ping(), True))
+        port.protocol.datagramReceived(query, ("::ffff:10.0.0.1", 5))
+        answer, addr = udp.take()
+        self.assertEqual(addr, PeerAddr("10.0.0.1", 5))
+        four, _ = node._nodes.values()
+        self.assertEqual(decodeMessage(answer).sender, four.id)  # type: ignore[union-attr]
+
+    def test_taken(self) -> None:
+        """If one of the ports is taken none is left open."""
+        udp = self.udp
+        listen = udp.listenUDP
+
+        def third(port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> Any:
+            udp.noPorts = interface == "10.0.0.2"
+            return listen(port, protocol, interface, maxPacketSize)
+
+        udp.listenUDP = third  # type: ignore[method-assign]
+        made = DhtNode(udp, Random(1), 0, ("10.0.0.1", "10.0.0.2"), settings=DhtSettings(routers=()))
+        with self.assertRaises(Exception) as raised:
+            made.startService()
+        self.assertEqual(type(raised.exception).__name__, "CannotListenError")
+        self.assertEqual((udp.ports, udp.getDelayedCalls(), made.running), ([], [], 0))
