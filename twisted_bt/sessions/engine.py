@@ -35,6 +35,8 @@ from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.metainfo import Metainfo
 from twisted_bt.transport.plainsocket import SharedReader
 
+#: Searches in the DHT at a time; torrents take turns, so that its budget is not spent in a burst.
+MAX_SEARCHES = 5
 #: Own addresses remembered; a host has few.
 MAX_OWN = 100
 
@@ -103,6 +105,7 @@ class Engine:
     clientSlots: Vacancy = field(init=False)
     activeSlots: Vacancy = field(init=False)
     dialSlots: Vacancy = field(init=False)
+    dhtSlots: Vacancy = field(init=False)
     bans: Bans = field(default_factory=Bans)
     ownAddresses: dict[PeerAddr, None] = field(default_factory=dict)
     """Addresses found to be our own; never dialled again."""
@@ -111,6 +114,7 @@ class Engine:
         self.clientSlots = Vacancy(self.settings.maxPeers)
         self.activeSlots = Vacancy(self.settings.maxActive)
         self.dialSlots = Vacancy(self.settings.maxDialing)
+        self.dhtSlots = Vacancy(MAX_SEARCHES)
 
     @property
     def dhtPort(self) -> int | None:

@@ -12,8 +12,10 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_bt.dht.service import DhtNode
 from twisted_bt.errors import BitTorrentError
 from twisted_bt.sessions.engine import Engine
+from twisted_bt.sessions.joining import holding
 from twisted_bt.torrent.addresses import PeerAddr
 
 #: Seconds between two announces where all is well; nodes keep one for half an hour or more.
@@ -89,11 +91,16 @@ class Seeking:
         if node is None:
             self._later(TRY_AGAIN)
             return
-        search: Deferred[int] = node.announce(
-            self._swarm.infoHash, engine.listenerPort(), self._found, seed=self._swarm.complete
-        )
-        self._search = search
+        search = self._search = Deferred.fromCoroutine(self._announce(node))
         search.addCallbacks(self._announced, self._failed)
+
+    async def _announce(self, node: DhtNode) -> int:
+        """Announce when it is our turn; how many nodes took it."""
+        swarm, engine = self._swarm, self._swarm.engine
+        async with holding(engine.dhtSlots):
+            return await node.announce(
+                swarm.infoHash, engine.listenerPort(), self._found, seed=swarm.complete
+            )
 
     def _found(self, addresses: Sequence[PeerAddr]) -> None:
         if self._running:
