@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
+from unittest import SkipTest
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 
 from tests.interop.onreactor import asyncYieldFixture, onReactor
 from tests.interop.processes import Program, Reactor, until
@@ -163,3 +165,27 @@ async def test_remembers(reactor: Reactor, ours: DhtNode, theirs: LibtorrentDht)
         assert again.nodeCount >= 8
     finally:
         await again.stopService()
+
+
+@onReactor
+async def test_bothFamilies(reactor: Reactor) -> None:
+    """On real sockets one node of ours is there for IPv4 and for IPv6, on one port, under two ids."""
+    both = DhtNode(reactor, SystemRandom(), 0, ("",), settings=DhtSettings(routers=(), floodRate=1000.0))
+    both.startService()
+    others = []
+    try:
+        ids = set()
+        for host in (HOST, "::1"):
+            settings = DhtSettings(routers=((host, both.port),))
+            other = DhtNode(reactor, SystemRandom(), 0, (host,), settings=settings)
+            try:
+                other.startService()
+            except CannotListenError as reason:
+                raise SkipTest(f"no {host} here: {reason}") from reason
+            others.append(other)
+            ids.add(await other.ping(PeerAddr(host, both.port)))
+        assert len(ids) == 2
+        await until(reactor, lambda: both.nodeCount == 2, "being known by both")
+    finally:
+        for each in (both, *others):
+            await each.stopService()

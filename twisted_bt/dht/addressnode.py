@@ -27,7 +27,7 @@ from twisted_bt.torrent.addresses import PeerAddr
 #: Pings under way at a time to nodes that asked us and might come into the table.
 _MAX_VERIFYING = 8
 
-#: Joins that found nobody after which the other family is no longer asked for nodes of this one.
+#: Joins in vain after which the other family is no longer asked for nodes of this one.
 _PATIENCE = 3
 
 
@@ -48,7 +48,7 @@ class AddressNode:
     @param savedId: its id of last time, if any.
     @ivar id: changes when our external address turns out to be another (BEP 42).
     @ivar renamed: called after that.
-    @ivar failedJoins: in a row, that found nobody.
+    @ivar failedJoins: in a row, after which it knew too few nodes still.
     @ivar relatives: the nodes of ours in the other family.
     """
 

@@ -217,7 +217,7 @@ class DhtNode(Service):
                     node.greet(addr)
                 elif node not in self._joining:
                     self._join(node, [addr])
-                else:
+                elif len(self._heard) < _MAX_HEARD:
                     self._heard[addr] = None
 
     async def _resolve(self, names: Iterable[tuple[str, int]]) -> list[PeerAddr]:
@@ -257,10 +257,7 @@ class DhtNode(Service):
         if len(node.table) < K:
             routers = await self._resolve(self.settings.routers)
             await node.join((), self._of(node, routers))
-        if not len(node.table):
-            node.failedJoins += 1
-            return
-        node.failedJoins = 0
+        node.failedJoins = 0 if len(node.table) >= K else node.failedJoins + 1
         for target in node.table.gapTargets(self._random):
             await node.search(target).start()
 
