@@ -7,34 +7,40 @@ Exit status: 0, done; 1, it could not be done; 2, a bad command line; 130 or 143
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from twisted.internet.error import CannotListenError
 
-from twisted_bt.control.describe import describe, describeLines, describeRefused, printable
+from twisted_bt.control.commandline import (
+    addCommand,
+    addNetwork,
+    argument,
+    failed,
+    networkSettings,
+    parsePositiveSize,
+)
+from twisted_bt.control.describe import printable
+from twisted_bt.control.dhttool import addDht
 from twisted_bt.control.foreground import runToEnd
 from twisted_bt.control.getting import getTorrent
 from twisted_bt.control.meter import Pace, meterFor
-from twisted_bt.control.options import parseHostPort, parseInterface
 from twisted_bt.control.preflight import checkFolder, listenMessage
+from twisted_bt.control.showing import addMagnet, addShow
 from twisted_bt.control.sources import checkSource, readMetainfo
-from twisted_bt.control.units import formatSize, parseSize, plural
+from twisted_bt.control.units import formatSize, plural
 from twisted_bt.control.verify import verifyContent
 from twisted_bt.control.version import VERSION
 from twisted_bt.errors import BitTorrentError, MetainfoError, StorageError
 from twisted_bt.settings import Settings
 from twisted_bt.torrent.announcefields import seedUrl, trackerUrl
 from twisted_bt.torrent.create import creation
-
-T = TypeVar("T")
 
 _INTERRUPTED = 130
 
@@ -58,9 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except CannotListenError as error:
         reason = error.socketError if isinstance(error.socketError, OSError) else OSError(str(error))
-        return _failed(listenMessage(error.interface or "", error.port, reason))
+        return failed(listenMessage(error.interface or "", error.port, reason))
     except BitTorrentError as error:
-        return _failed(str(error))
+        return failed(str(error))
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:  # who read our output has seen enough
@@ -68,37 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _failed(reason: str) -> int:
-    print(f"twisted-bt: {printable(reason)}", file=sys.stderr)
-    return 1
-
-
 # ---------------------------------------------------------------- the command line
-
-
-def _argument(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """C{parse} for argparse, which hides the words of a C{ValueError}."""
-
-    def convert(text: str) -> T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return convert
-
-
-def _parsePort(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise ValueError(f"{text!r} is no port from 0 to 65535")
-    return int(text)
-
-
-def _parsePositiveSize(text: str) -> int:
-    size = parseSize(text)
-    if size < 1:
-        raise ValueError("it must be at least a byte")
-    return size
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,57 +84,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"twisted-bt {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_addGet, _addShow, _addVerify, _addCreate, _addDemo):
+    for add in (_addGet, addShow, addMagnet, _addVerify, _addCreate, addDht, _addDemo):
         add(commands)
     return parser
 
 
-def _command(commands: Any, run: Callable[[argparse.Namespace], int], name: str, text: str) -> Any:
-    command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    command.set_defaults(run=run)
-    return command
-
-
 def _addGet(commands: Any) -> None:
-    get = _command(commands, _get, "get", "download a torrent; exit status 0 only once it is verified")
-    get.add_argument("torrent", metavar="TORRENT", help="a torrent file, or the http(s) URL of one")
+    get = addCommand(commands, _get, "get", "download a torrent; exit status 0 only once it is verified")
+    get.add_argument(
+        "torrent", metavar="TORRENT", help="a torrent file, the http(s) URL of one, or a magnet link"
+    )
     get.add_argument(
         "-o", "--output", metavar="DIR", type=Path, default=Path(), help="folder to download to [default: .]"
     )
-    get.add_argument(
-        "--peer",
-        metavar="HOST:PORT",
-        type=_argument(parseHostPort),
-        action="append",
-        default=[],
-        help="a peer to try beside those of the trackers; repeatable",
-    )
-    get.add_argument(
-        "--listen-port",
-        metavar="PORT",
-        type=_argument(_parsePort),
-        default=0,
-        help="TCP port for peers [default: any]",
-    )
-    get.add_argument(
-        "--interface",
-        metavar="ADDRESS",
-        type=_argument(parseInterface),
-        action="append",
-        default=[],
-        help="address to listen on; repeatable [default: all]",
-    )
+    addNetwork(get)
     get.add_argument("--preallocate", action="store_true", help="reserve the room of files first")
 
 
-def _addShow(commands: Any) -> None:
-    show = _command(commands, _show, "show", "show what is in torrent files")
-    show.add_argument("files", metavar="FILE", nargs="+", help="a torrent file")
-    show.add_argument("--json", action="store_true", help="one JSON object a line")
-
-
 def _addVerify(commands: Any) -> None:
-    verify = _command(
+    verify = addCommand(
         commands, _verify, "verify", "check files against a torrent; exit status 0 only if all are right"
     )
     verify.add_argument("file", metavar="FILE", help="a torrent file")
@@ -168,7 +112,7 @@ def _addVerify(commands: Any) -> None:
 
 
 def _addCreate(commands: Any) -> None:
-    create = _command(commands, _create, "create", "make a torrent of a file or folder")
+    create = addCommand(commands, _create, "create", "make a torrent of a file or folder")
     create.add_argument("path", metavar="PATH", type=Path, help="a file or folder")
     create.add_argument(
         "-o", "--output", metavar="FILE", type=Path, help="where to write it [default: NAME.torrent]"
@@ -181,7 +125,7 @@ def _addCreate(commands: Any) -> None:
     create.add_argument(
         "--piece-length",
         metavar="SIZE",
-        type=_argument(_parsePositiveSize),
+        type=argument(parsePositiveSize),
         help="for example 256K [default: by size]",
     )
     create.add_argument("--private", action="store_true", help="peers come from the trackers only (BEP 27)")
@@ -190,13 +134,13 @@ def _addCreate(commands: Any) -> None:
 
 
 def _addDemo(commands: Any) -> None:
-    demo = _command(
+    demo = addCommand(
         commands, _demo, "demo", "a tracker, a seeder and a leecher in one process, over real sockets"
     )
     demo.add_argument(
         "--size",
         metavar="SIZE",
-        type=_argument(_parsePositiveSize),
+        type=argument(parsePositiveSize),
         default=128 << 20,
         help="of the file that is downloaded, for example 1G [default: 128M]",
     )
@@ -208,39 +152,12 @@ def _addDemo(commands: Any) -> None:
 def _get(arguments: argparse.Namespace) -> int:
     checkSource(arguments.torrent)
     checkFolder(arguments.output, "--output")
-    settings = Settings(
-        listenPort=arguments.listen_port,
-        interfaces=tuple(arguments.interface) or ("",),
-        preallocate=arguments.preallocate,
-    )
+    settings = Settings(preallocate=arguments.preallocate, **networkSettings(arguments))
     return runToEnd(
         lambda reactor: getTorrent(
             reactor, arguments.torrent, arguments.output, settings, arguments.peer, sys.stderr
         )
     )
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    status = 0
-    for number, file in enumerate(arguments.files):
-        try:
-            metainfo = readMetainfo(Path(file))
-        except MetainfoError as error:
-            status = 1
-            reason = str(error).removeprefix(f"{file}: ")
-            if arguments.json:
-                print(json.dumps(describeRefused(file, reason)))
-            else:
-                _failed(f"{file}: {reason}")
-            continue
-        if arguments.json:
-            print(json.dumps(describe(file, metainfo)))
-            continue
-        if number:
-            print()
-        for line in describeLines(metainfo):
-            print(line)
-    return status
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ from twisted_bt.control.config import readConfig
 from twisted_bt.control.daemon import Daemon
 from twisted_bt.control.options import FLAG, DaemonConfig, Option, allOptions, fromText
 from twisted_bt.control.preflight import checkFolder, checkPort, listenMessage
-from twisted_bt.control.sources import checkSource, isURL, readMetainfo
+from twisted_bt.control.sources import checkSource, isMagnet, isURL, readMagnet, readMetainfo
 from twisted_bt.control.statelock import StateLock
 from twisted_bt.control.version import VERSION
 from twisted_bt.errors import BitTorrentError, SettingsError
@@ -58,10 +58,10 @@ class Options(usage.Options):
 
     synopsis = "[options] [TORRENT ...]"
     longdesc = (
-        "Downloads each TORRENT (a torrent file, or the http(s) URL of one), then seeds it. Torrents are "
-        "remembered: the next start with the same state folder goes on with them. A configuration file has "
-        "the same names as keys, repeatable options and 'torrents' as arrays; what the command line gives "
-        "replaces what the file gives."
+        "Downloads each TORRENT (a torrent file, the http(s) URL of one, or a magnet link), then seeds it. "
+        "Torrents are remembered: the next start with the same state folder goes on with them. A "
+        "configuration file has the same names as keys, repeatable options and 'torrents' as arrays; what "
+        "the command line gives replaces what the file gives."
     )
     optParameters = [
         ["config", "c", None, "TOML file with the same options; the command line wins."],
@@ -69,18 +69,20 @@ class Options(usage.Options):
     ]
     optFlags = [[option.name, None, option.help] for option in _FLAGS]
     compData = usage.Completions(
-        multiUse=["interface", "peer"],
+        multiUse=["interface", "peer", "dht-bootstrap"],
         optActions={
             "config": usage.CompleteFiles("*.toml"),
             "download-dir": usage.CompleteDirs(),
             "state-dir": usage.CompleteDirs(),
             "peer": usage.CompleteHostnames(),
+            "dht-bootstrap": usage.CompleteHostnames(),
         },
         extraActions=[usage.CompleteFiles("*.torrent", repeat=True)],
     )
 
     opt_interface = _repeatable(_OPTIONS["interface"])
     opt_peer = _repeatable(_OPTIONS["peer"])
+    opt_dht_bootstrap = _repeatable(_OPTIONS["dht-bootstrap"])
 
     def __init__(self) -> None:
         super().__init__()
@@ -215,8 +217,11 @@ def makeService(options: Options) -> IService:
     try:
         for source in config.torrents:
             checkSource(source)
-        files = [Path(source) for source in config.torrents if not isURL(source)]
-        torrents = [readMetainfo(path) for path in files]
+        torrents = [
+            readMagnet(source) if isMagnet(source) else readMetainfo(Path(source))
+            for source in config.torrents
+            if not isURL(source)
+        ]
         checkFolder(config.downloadDir, "--download-dir")
         checkFolder(config.stateDir, "--state-dir", 0o700)
         lock.acquire()

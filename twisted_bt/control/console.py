@@ -4,7 +4,7 @@ What a daemon tells the person who looks at its log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from twisted_bt.control.units import formatRate, formatSize, percentage, plural, remaining
 from twisted_bt.sessions.life import SwarmStatus
+from twisted_bt.sessions.metadatasession import MetadataSession
 from twisted_bt.sessions.observers import SwarmObserver
 from twisted_bt.sessions.swarm import SwarmSession
 
@@ -35,8 +36,16 @@ class LogObserver(SwarmObserver):
 
     def __init__(self) -> None:
         self._trackers: dict[tuple[bytes, str], str] = {}
+        self._fetching: dict[bytes, bool] = {}
+
+    def metadataProgressed(self, fetching: MetadataSession, done: int, total: int) -> None:
+        found = fetching.sources > 0
+        if self._fetching.get(fetching.infoHash) is not found:
+            self._fetching[fetching.infoHash] = found
+            _log.info("{name}: {line}", name=fetching.name, line=fetchingLine([fetching]))
 
     def statusChanged(self, swarm: SwarmSession, status: SwarmStatus) -> None:
+        self._fetching.pop(swarm.infoHash, None)
         if status is SwarmStatus.STOPPED:
             self._forget(swarm)
         elif status is not SwarmStatus.FAILED:  # of which the swarm itself says why
@@ -77,9 +86,17 @@ class LogObserver(SwarmObserver):
             del self._trackers[key]
 
 
-def progressLine(swarms: Iterable[SwarmSession]) -> str | None:
+def fetchingLine(fetching: Collection[MetadataSession]) -> str:
+    """From how many peers metadata is being fetched; what of is for the caller to say."""
+    peers = plural(sum(each.sources for each in fetching), "peer")
+    return f"fetching metadata from {peers}"
+
+
+def progressLine(swarms: Iterable[SwarmSession], fetching: Collection[MetadataSession] = ()) -> str | None:
     """
     How far the swarms that do something have come, in one line; C{None} if none does.
+
+    @param fetching: those of which the metadata is not here yet.
     """
     swarms = list(swarms)
     checking = [each for each in swarms if each.status is SwarmStatus.CHECKING]
@@ -88,6 +105,8 @@ def progressLine(swarms: Iterable[SwarmSession]) -> str | None:
     down = sum(each.downloadRate for each in swarms)
     up = sum(each.uploadRate for each in swarms)
     parts = []
+    if fetching:
+        parts.append(f"{_names(fetching)}: {fetchingLine(fetching)}")
     if checking:
         parts.append(f"checking {_names(checking)}")
     if downloading:
@@ -103,7 +122,9 @@ def progressLine(swarms: Iterable[SwarmSession]) -> str | None:
         parts.append(f"{formatRate(up)} up")
     if not parts:
         return None
-    return ", ".join([*parts, plural(sum(map(peerCount, swarms)), "peer")])
+    if swarms:
+        parts.append(plural(sum(map(peerCount, swarms)), "peer"))
+    return ", ".join(parts)
 
 
 def peerCount(swarm: SwarmSession) -> int:
@@ -111,8 +132,9 @@ def peerCount(swarm: SwarmSession) -> int:
     return sum(peer.established for peer in swarm.connectedPeers.values())
 
 
-def _names(swarms: list[SwarmSession]) -> str:
-    return swarms[0].name if len(swarms) == 1 else plural(len(swarms), "torrent")
+def _names(torrents: Iterable[SwarmSession | MetadataSession]) -> str:
+    names = [each.name for each in torrents]
+    return names[0] if len(names) == 1 else plural(len(names), "torrent")
 
 
 class ProgressTicker:
@@ -136,10 +158,13 @@ class ProgressTicker:
 
     def _tick(self) -> None:
         swarms = self._client.swarmSessions.values()
-        busy = any(each.status in (SwarmStatus.CHECKING, SwarmStatus.DOWNLOADING) for each in swarms)
+        fetching = self._client.metadataSessions.values()
+        busy = bool(fetching) or any(
+            each.status in (SwarmStatus.CHECKING, SwarmStatus.DOWNLOADING) for each in swarms
+        )
         if not busy and self._clock.seconds() - self._lastLine < UPLOADING_INTERVAL:
             return
-        line = progressLine(swarms)
+        line = progressLine(swarms, fetching)
         if line is not None:
             self._lastLine = self._clock.seconds()
             _log.info("{line}", line=line)

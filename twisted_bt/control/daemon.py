@@ -7,20 +7,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_bt.control.console import LogObserver, ProgressTicker
-from twisted_bt.control.offered import OfferedPeers
+from twisted_bt.control.links import nameOf
+from twisted_bt.control.offered import MetadataOffers, OfferedPeers
 from twisted_bt.control.options import DaemonConfig
-from twisted_bt.control.sources import fetchTorrent, parseTorrent, webAgent
+from twisted_bt.control.sources import fetchMetainfo
 from twisted_bt.control.statelock import StateLock
 from twisted_bt.control.units import formatSize, plural
 from twisted_bt.errors import BitTorrentError, SessionStopped
 from twisted_bt.interfaces import IClientReactor
 from twisted_bt.sessions.client import ClientSession
 from twisted_bt.sessions.swarm import SwarmSession
+from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.metainfo import Metainfo
 
 _log = Logger()
@@ -40,13 +42,13 @@ class Daemon(MultiService):
         self,
         reactor: IClientReactor,
         config: DaemonConfig,
-        torrents: Sequence[Metainfo],
+        torrents: Sequence[Metainfo | Magnet],
         urls: Sequence[str],
         finished: Finished,
         lock: StateLock | None = None,
     ) -> None:
         """
-        @param torrents: those of C{config.torrents} that were files, read already.
+        @param torrents: those of C{config.torrents} that were files or magnet links, read already.
         @param urls: the others, to be fetched.
         @param lock: of the state folder, held already; released when all has stopped.
         """
@@ -57,7 +59,8 @@ class Daemon(MultiService):
         self._urls = urls
         self._finished = finished
         self._lock = lock
-        self._offered: list[OfferedPeers] = []
+        self._offered: list[OfferedPeers | MetadataOffers] = []
+        self._opening: list[Deferred[SwarmSession]] = []
         self._job: Deferred[None] | None = None
         self.client = ClientSession(reactor, config.settings())
         self.client.setServiceParent(self)
@@ -80,6 +83,9 @@ class Daemon(MultiService):
             offered.stop()
         if self._job is not None:
             self._job.cancel()
+        for opening in self._opening:
+            opening.addErrback(lambda _: None)  # whoever waits for it is being stopped, too
+            opening.cancel()
         return maybeDeferred(super().stopService).addBoth(self._stopped, wasRunning)
 
     def _stopped(self, result: object, wasRunning: bool) -> None:
@@ -93,18 +99,30 @@ class Daemon(MultiService):
 
     async def _run(self) -> None:
         await self.client.whenRestored()
-        remembered = list(self.client.swarmSessions.values())
+        remembered = len(self.client.swarmSessions) + len(self.client.metadataSessions)
         if remembered:
-            _log.info("{count} remembered", count=plural(len(remembered), "torrent"))
-        given = [await self._add(metainfo) for metainfo in self._torrents]
+            _log.info("{count} remembered", count=plural(remembered, "torrent"))
+        if self._config.exitWhenComplete and not (self._torrents or self._urls):
+            self._opening += [succeed(swarm) for swarm in self.client.swarmSessions.values()]
+            self._opening += [fetching.whenOpen() for fetching in self.client.metadataSessions.values()]
+        for torrent in self._torrents:
+            await self._add(torrent)
         for url in self._urls:
             _log.info("fetching {url}", url=url)
-            content = await fetchTorrent(self._reactor, webAgent(self._reactor), url)
-            given.append(await self._add(parseTorrent(url, content)))
+            await self._add(await fetchMetainfo(self._reactor, url))
         if self._config.exitWhenComplete:
-            await self._complete(given or remembered)
+            await self._complete(self._opening)
 
-    async def _add(self, metainfo: Metainfo) -> SwarmSession:
+    async def _add(self, torrent: Metainfo | Magnet) -> None:
+        """Exchange C{torrent} from now on; one without metadata opens when it can."""
+        if isinstance(torrent, Metainfo):
+            self._opening.append(succeed(await self._addMetainfo(torrent)))
+        else:
+            opening = Deferred.fromCoroutine(self._addMagnet(torrent))
+            self._opening.append(opening)
+            opening.addErrback(self._notOpened, torrent)
+
+    async def _addMetainfo(self, metainfo: Metainfo) -> SwarmSession:
         known = self.client.swarmSessions.get(metainfo.wireHash)
         _log.info(
             "{name}: {added}, {size} in {files}, info-hash {infoHash}, folder {folder}",
@@ -116,19 +134,47 @@ class Daemon(MultiService):
             folder=self._config.downloadDir if known is None else known.dataDirPath,
         )
         swarm = await self.client.addTorrent(metainfo, self._config.downloadDir)
-        offered = OfferedPeers(self._reactor, swarm, self._config.peer)
-        self._offered.append(offered)
-        offered.start()
+        self._offer(OfferedPeers(self._reactor, swarm, self._config.peer))
         return swarm
 
-    async def _complete(self, swarms: Sequence[SwarmSession]) -> None:
-        results = await DeferredList([each.whenComplete() for each in swarms], consumeErrors=True)
+    async def _addMagnet(self, magnet: Magnet) -> SwarmSession:
+        infoHash = magnet.infoHash or b""
+        known = infoHash in self.client.swarmSessions or infoHash in self.client.metadataSessions
+        _log.info(
+            "{name}: {added}, info-hash {infoHash}",
+            name=nameOf(magnet),
+            added="remembered" if known else "added",
+            infoHash=infoHash.hex(),
+        )
+        offers = MetadataOffers(self._reactor, self.client, infoHash, self._config.peer)
+        self._offer(offers)
+        try:
+            swarm = await self.client.addTorrent(magnet, self._config.downloadDir)
+        finally:
+            offers.stop()
+            self._offered.remove(offers)
+        self._offer(OfferedPeers(self._reactor, swarm, self._config.peer))
+        return swarm
+
+    def _offer(self, offered: OfferedPeers | MetadataOffers) -> None:
+        self._offered.append(offered)
+        offered.start()
+
+    def _notOpened(self, failure: Failure, magnet: Magnet) -> Failure:
+        # Long after the start, and maybe the fault of who made the torrent: no end to the others.
+        if failure.check(BitTorrentError) and not failure.check(SessionStopped):
+            _log.error("{name}: {reason}", name=nameOf(magnet), reason=failure.getErrorMessage())
+        return failure
+
+    async def _complete(self, opening: Sequence[Deferred[SwarmSession]]) -> None:
+        whole = [each.addCallback(lambda swarm: swarm.whenComplete()) for each in opening]
+        results = await DeferredList(whole, consumeErrors=True)
         failures = [result for _, result in results if isinstance(result, Failure)]
         for failure in failures:
             if failure.check(CancelledError, SessionStopped):  # that is us: we are being stopped
                 failure.raiseException()
         errors = [failure.getErrorMessage() for failure in failures]
-        _log.info("done: {count} complete", count=f"{len(swarms) - len(errors)} of {len(swarms)}")
+        _log.info("done: {count} complete", count=f"{len(opening) - len(errors)} of {len(opening)}")
         self._finished("; ".join(errors))
 
     def _failed(self, failure: Failure) -> None:

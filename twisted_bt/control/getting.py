@@ -13,10 +13,11 @@ from twisted.internet.task import LoopingCall
 
 from twisted_bt.control.console import peerCount
 from twisted_bt.control.describe import printable
+from twisted_bt.control.metadata import MetadataWatch, openMagnet
 from twisted_bt.control.meter import Meter, meterFor
 from twisted_bt.control.offered import OfferedPeers
 from twisted_bt.control.options import HostPort
-from twisted_bt.control.sources import checkSource, fetchTorrent, isURL, parseTorrent, readMetainfo, webAgent
+from twisted_bt.control.sources import readSource
 from twisted_bt.control.units import formatDuration, formatSize
 from twisted_bt.interfaces import IClientReactor
 from twisted_bt.sessions.client import ClientSession
@@ -24,22 +25,11 @@ from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.observers import SwarmObserver
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.settings import Settings
+from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.metainfo import Metainfo
 
 #: Seconds between two looks at a swarm that is shown.
 SHOW_INTERVAL = 0.25
-
-
-async def metainfoOf(reactor: IClientReactor, source: str) -> Metainfo:
-    """
-    The torrent at a path or URL.
-
-    @raise MetainfoError: there is none; the message names C{source}.
-    """
-    checkSource(source)
-    if isURL(source):
-        return parseTorrent(source, await fetchTorrent(reactor, webAgent(reactor), source))
-    return readMetainfo(Path(source))
 
 
 async def getTorrent(
@@ -55,38 +45,55 @@ async def getTorrent(
 
     What is in C{folder} already is kept, if it is right.  To cancel ends it cleanly as well.
 
-    @param source: a path or URL.
+    @param source: a path, a URL or a magnet link.
     @param peers: to be tried beside what trackers say.
     @param out: where progress is shown.
     @raise BitTorrentError: it cannot be done.
     """
-    metainfo = await metainfoOf(reactor, source)
+    torrent = await readSource(reactor, source)
     client = ClientSession(reactor, settings)
     try:
         client.startService()
-        swarm = await client.addTorrent(metainfo, folder)
-        if not (metainfo.trackers or peers):
+        if not (peers or _findsPeers(torrent, settings)):
             print("no tracker in the torrent and no --peer: waiting for peers to come", file=out, flush=True)
+        if isinstance(torrent, Magnet):
+            watch = MetadataWatch(reactor, client, torrent, out)
+            try:
+                swarm = await openMagnet(reactor, client, torrent, folder, peers)
+            finally:
+                watch.close()
+        else:
+            swarm = await client.addTorrent(torrent, folder)
         offered = OfferedPeers(reactor, swarm, peers)
-        watch = Watch(reactor, swarm, out)
+        shown = Watch(reactor, swarm, out)
         try:
             offered.start()
             began = reactor.seconds()
             before = swarm.progress.downloaded
-            await watch.untilComplete()
+            await shown.untilComplete()
         finally:
             offered.stop()
-            watch.close()
+            shown.close()
         elapsed = reactor.seconds() - began
+        size = formatSize(swarm.metainfo.totalSize)
         got = swarm.progress.downloaded - before
         print(
-            f"{printable(swarm.name)}: complete and verified, {formatSize(metainfo.totalSize)} in {folder} "
+            f"{printable(swarm.name)}: complete and verified, {size} in {folder} "
             f"({formatSize(got)} downloaded in {formatDuration(elapsed)})",
             file=out,
             flush=True,
         )
     finally:
         await client.stopService()
+
+
+def _findsPeers(torrent: Metainfo | Magnet, settings: Settings) -> bool:
+    """Whether there is any way to find peers."""
+    if torrent.trackers:
+        return True
+    if isinstance(torrent, Magnet):
+        return bool(torrent.peers or settings.dht or settings.lsd)
+    return (settings.dht or settings.lsd) and not torrent.private
 
 
 class Watch:

@@ -142,7 +142,7 @@ class DaemonConfig:
     """
 
     torrents: tuple[str, ...] = _option(
-        TEXT, (), "Torrent files, or http(s) URLs of such.", many=True, commandLine=False
+        TEXT, (), "Torrent files, http(s) URLs of such, or magnet links.", many=True, commandLine=False
     )
     listenPort: int = _option(WHOLE, 0, "TCP port for peers; 0: any that is free.", shown="0")
     interface: tuple[str, ...] = _option(
@@ -166,6 +166,16 @@ class DaemonConfig:
         "Pause a complete torrent once uploads reach this multiple of its size.",
         shown="never",
     )
+    noDht: bool = _option(FLAG, False, "Find no peers in the DHT.")
+    dhtBootstrap: tuple[HostPort, ...] = _option(
+        PEER,
+        (),
+        "HOST:PORT of a DHT node to begin with where none is remembered; repeatable.",
+        many=True,
+        shown="well-known ones",
+    )
+    noPex: bool = _option(FLAG, False, "Tell peers nothing of other peers, and hear nothing of them.")
+    noLsd: bool = _option(FLAG, False, "Find no peers on the local network.")
     exitWhenComplete: bool = _option(FLAG, False, "End once every torrent given is complete.")
     preallocate: bool = _option(FLAG, False, "Reserve the room of files when they are made.")
 
@@ -185,6 +195,10 @@ class DaemonConfig:
                 uploadSlots=self.uploadSlots,
                 preallocate=self.preallocate,
                 seedRatio=self.seedRatio,
+                dht=not self.noDht,
+                dhtRouters=self.dhtBootstrap or None,
+                pex=not self.noPex,
+                lsd=not self.noLsd,
             )
         except SettingsError as error:
             raise SettingsError(re.sub(r"^\w+", lambda found: optionName(found[0]), str(error))) from error
