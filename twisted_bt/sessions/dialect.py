@@ -31,7 +31,7 @@ class Dialect:
         swarm = self._session.swarmSession
         settings = swarm.engine.settings
         return ExtendedHandshake(
-            extensions=swarm.localExtensions.ids,
+            extensions=swarm.tongues.local.ids,
             client=settings.clientName,
             port=swarm.engine.listenerPort(),
             reqq=settings.requestQueueLimit,
@@ -51,11 +51,11 @@ class Dialect:
         if message.extensionId == HANDSHAKE_ID:
             self._agreed(ExtendedHandshake.decode(message.payload))
             return
-        name = session.swarmSession.localExtensions.nameOf(message.extensionId)
+        name = session.swarmSession.tongues.local.nameOf(message.extensionId)
         if name == DontHave.name:
             session.peerLost(DontHave.decode(message.payload).index)
         elif name is not None:
-            session.swarmSession.extensions[name].received(session, bytes(message.payload))
+            session.swarmSession.tongues.extensions[name].received(session, bytes(message.payload))
 
     def _agreed(self, theirs: ExtendedHandshake) -> None:
         session, swarm = self._session, self._session.swarmSession
@@ -68,12 +68,12 @@ class Dialect:
             session.listenAddr = PeerAddr(session.connectedPeerAddr.host, theirs.port)
         session.uploadOnly = theirs.uploadOnly
         swarm.peerDescribed(session, theirs)
-        for name, extension in swarm.extensions.items():
+        for name, extension in swarm.tongues.extensions.items():
             if name not in self._spoken and name in self._ids:
                 self._spoken[name] = extension
-                swarm.guarded(extension.started, session, what=name)
+                swarm.tongues.guarded(extension.started, session, what=name)
 
     def ended(self) -> None:
         """The session is over."""
         for name, extension in self._spoken.items():
-            self._session.swarmSession.guarded(extension.stopped, self._session, what=name)
+            self._session.swarmSession.tongues.guarded(extension.stopped, self._session, what=name)

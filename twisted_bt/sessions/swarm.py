@@ -19,22 +19,21 @@ from zope.interface import implementer
 
 from twisted_bt.errors import PeerDisconnected, SessionException, StorageError
 from twisted_bt.exchange.download import Download
-from twisted_bt.interfaces import ChokeCandidate, IExtension, IPeerSink, IStorage, ISwarmObserver
-from twisted_bt.peerwire.extended import DontHave, ExtendedHandshake, LocalExtensions
+from twisted_bt.interfaces import ChokeCandidate, IPeerSink, IStorage, ISwarmObserver
+from twisted_bt.peerwire.extended import ExtendedHandshake
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.sessions.announcing import Announcing
 from twisted_bt.sessions.choking import Choking
 from twisted_bt.sessions.downloader import Downloader
 from twisted_bt.sessions.engine import Engine
-from twisted_bt.sessions.gossip import PeerExchange
 from twisted_bt.sessions.life import Life, SwarmStatus
 from twisted_bt.sessions.meeting import Meeting
-from twisted_bt.sessions.metadataserving import MetadataServing
 from twisted_bt.sessions.observers import Observers
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.sessions.possession import Possession
 from twisted_bt.sessions.record import Record
 from twisted_bt.sessions.seeking import Seeking
+from twisted_bt.sessions.tongues import Tongues
 from twisted_bt.sessions.uploader import Uploader
 from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.torrent.addresses import PeerAddr
@@ -72,15 +71,7 @@ class SwarmSession:
         self.slots = Vacancy(self.peerPolicy.slots(seeding))
         self.connectedPeers: dict[PeerAddr, PeerSession] = {}
         self.observers = Observers(observers)
-        self.extensions: dict[bytes, IExtension] = {
-            each.name: each for each in engine.plugins.extensions(metainfo)
-        }
-        self.gossip = PeerExchange(self) if engine.settings.pex and not metainfo.private else None
-        if self.gossip is not None:
-            self.extensions.setdefault(self.gossip.name, self.gossip)
-        serving = MetadataServing(metainfo.infoBytes, engine.reactor)
-        self.extensions.setdefault(serving.name, serving)
-        self.localExtensions = LocalExtensions([DontHave.name, *self.extensions])
+        self.tongues = Tongues(self)
         self.record = Record(
             engine, metainfo, dataDirPath, lambda: self.downloader.writing, self.storageFailed
         )
@@ -363,8 +354,7 @@ class SwarmSession:
     def peerEstablished(self, session: PeerSession) -> None:
         """C{session} is past its handshake."""
         self.downloader.addPeer(session)
-        if self.gossip is not None:
-            self.gossip.met(session)
+        self.tongues.met(session)
         self.engine.busy(self)
         self.observers.tell("peerConnected", self, session)
 
@@ -375,15 +365,13 @@ class SwarmSession:
     def peerDescribed(self, session: PeerSession, theirs: ExtendedHandshake) -> None:
         """C{session} said more of itself (BEP 10)."""
         self.meeting.described(session)
-        if self.gossip is not None:
-            self.gossip.met(session)
+        self.tongues.met(session)
         self.partFrom(session)
 
     def peerLost(self, session: PeerSession, reason: SessionException) -> None:
         """C{session}'s connection is gone."""
         self._flushing.pop(session, None)
-        if self.gossip is not None:
-            self.gossip.parted(session)
+        self.tongues.parted(session)
         self.choking.peerLost(session, self.engine.reactor.seconds())
         self.observers.tell("peerDisconnected", self, session, reason)
 
@@ -391,16 +379,6 @@ class SwarmSession:
         """C{session} runs a DHT node at C{port} (BEP 5)."""
         if not self.metainfo.private:
             self.engine.hearNode(session.connectedPeerAddr.host, port)
-
-    def guarded(self, call: Callable[[PeerSession], None], session: PeerSession, what: bytes) -> None:
-        """Call an extension; what it raises ends the session and nothing else."""
-        try:
-            call(session)
-        except SessionException as reason:
-            session.close(reason)
-        except Exception:
-            self._log.failure("extension {what} failed", what=what)
-            session.close(PeerDisconnected(f"our extension {what!r} failed"))
 
     # -- time
 
@@ -422,8 +400,7 @@ class SwarmSession:
             self.downloader.tick(now)
             self.choking.tick(now)
             self.meeting.tick(now)
-            if self.gossip is not None:
-                self.gossip.tick(now)
+            self.tongues.tick(now)
             self._judgeRatio()
         self.record.tick(now)
         dialling = not self.complete and len(self.meeting.known) > 0
