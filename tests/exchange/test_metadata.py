@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha1, sha256
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, pairwise
 from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -240,6 +240,25 @@ class DownloadTests(SynchronousTestCase):
         turn = self.download.tick(FIRST_TURN).asks
         self.assertEqual({who for who, _ in turn}, {"large"})
         self.assertEqual(self.answer(asks, FIRST_TURN), (METADATA, set()))
+
+    def test_turns(self) -> None:
+        """Two large attempts that get on slowly take turns, each time for longer, and keep what is here."""
+        sizes = {"a": MAX_METADATA, "b": MAX_METADATA - 1}
+        asks = [ask for key, size in sizes.items() for ask in self.download.joined(key, size, 0.0).asks]
+        turns = [(0, "a")]
+        for second in range(1, 200):
+            now = float(second)
+            asks += self.download.tick(now).asks
+            who = asks[-1][0]
+            if who != turns[-1][1]:
+                turns.append((second, who))
+                asks = [ask for ask in asks if ask[0] == who]
+            if second % 5 == 4:
+                key, piece = asks.pop(0)
+                asks += self.download.received(key, piece, None, bytes(PIECE_LENGTH), now).asks
+        lengths = [after - before for (before, _), (after, _) in pairwise(turns)]
+        self.assertEqual(lengths, [30, 30, 60, 60])
+        self.assertGreater(self.download.held, 30 * PIECE_LENGTH)
 
     def test_afterwards(self) -> None:
         """Once it is here nothing is asked, and nothing is kept."""

@@ -28,7 +28,7 @@ P = TypeVar("P", bound=Hashable)
 
 #: Bytes of metadata at most; libtorrent's, and rain's.
 MAX_METADATA = 30 << 20
-#: Seconds in which a piece should come; then others are asked for it.
+#: Seconds in which the next piece should come from who owes some; then others are asked for them.
 TIMEOUT = 15.0
 #: The same where others have nothing to do.
 HURRY = 5.0
@@ -185,7 +185,7 @@ class MetadataDownload(Generic[P]):
         if len(data) != attempt.lengthOf(piece):
             raise ProtocolError(f"piece {piece} of the metadata has {len(data)} bytes")
         peer.late.discard(piece)
-        peer.awake()
+        peer.useful(now, TIMEOUT)
         if not attempt.active:
             return self._go(now)
         attempt.put(peer, piece, data)
@@ -209,7 +209,7 @@ class MetadataDownload(Generic[P]):
         for attempt in list(self._active):
             patience = TIMEOUT - HURRY if attempt.idlers(now) else 0.0
             for peer in attempt.members.values():
-                if peer.waiting and min(peer.waiting.values()) - patience <= now:
+                if peer.waiting and peer.dueBy - patience <= now:
                     peer.late.update(peer.waiting)
                     attempt.release(peer)
                     peer.rest(now, TIMEOUT, _LONGEST_REST)

@@ -35,7 +35,8 @@ class MetadataPeer(Generic[P]):
     """
     A peer that offers metadata.
 
-    @ivar waiting: what it was asked for and owes us, and until when.
+    @ivar waiting: what it was asked for and owes us.
+    @ivar dueBy: something of that should have come by then.
     @ivar late: what it was asked for and did not send in time; it still may.
     @ivar restUntil: it is not asked before.
     @ivar rests: how often in a row it was of no use.
@@ -44,7 +45,8 @@ class MetadataPeer(Generic[P]):
     key: P
     size: int
     attempt: MetadataAttempt[P]
-    waiting: dict[int, float] = field(default_factory=dict)
+    waiting: set[int] = field(default_factory=set)
+    dueBy: float = 0.0
     late: set[int] = field(default_factory=set)
     restUntil: float = 0.0
     rests: int = 0
@@ -54,9 +56,10 @@ class MetadataPeer(Generic[P]):
         self.restUntil = now + min(longest, first * 2 ** min(self.rests, 20))
         self.rests += 1
 
-    def awake(self) -> None:
-        """It did what it should."""
+    def useful(self, now: float, timeout: float) -> None:
+        """It sent something: the next thing is due in C{timeout} seconds."""
         self.rests, self.restUntil = 0, 0.0
+        self.dueBy = now + timeout
 
 
 class MetadataAttempt(Generic[P]):
@@ -144,19 +147,22 @@ class MetadataAttempt(Generic[P]):
                     continue
                 piece = next(iter(self._todo))
                 del self._todo[piece]
-                peer.waiting[piece] = now + timeout
+                if not peer.waiting:
+                    peer.dueBy = now + timeout
+                peer.waiting.add(piece)
                 asks.append((peer.key, piece))
         return asks
 
     def release(self, peer: MetadataPeer[P]) -> None:
         """Nothing is to be expected of C{peer}: what it owes may be asked of others, before all else."""
-        owed = [piece for piece in peer.waiting if piece not in self._pieces]
+        owed = [piece for piece in sorted(peer.waiting) if piece not in self._pieces]
         self._todo = dict.fromkeys([*owed, *self._todo])
         peer.waiting.clear()
 
     def releasePiece(self, peer: MetadataPeer[P], piece: int) -> None:
         """C{peer} will not send C{piece}."""
-        if peer.waiting.pop(piece, None) is not None and piece not in self._pieces:
+        peer.waiting.discard(piece)
+        if piece not in self._pieces:
             self._todo = dict.fromkeys([piece, *self._todo])
 
     def pause(self) -> None:
@@ -167,7 +173,7 @@ class MetadataAttempt(Generic[P]):
 
     def put(self, peer: MetadataPeer[P], piece: int, data: bytes) -> None:
         """C{peer} sent C{piece}; what is here already stays as it is."""
-        peer.waiting.pop(piece, None)
+        peer.waiting.discard(piece)
         if piece in self._pieces:
             return
         self._todo.pop(piece, None)
