@@ -117,6 +117,17 @@ class Aria2Peer:
         self._gids[infoHash] = gid
         return infoHash
 
+    async def addMagnet(self, link: str, saveDir: Path, infoHash: str) -> str:
+        """Add a magnet link, and go on with the torrent it leads to.  Its info-hash."""
+        self._gids[infoHash] = await self.call("aria2.addUri", [link], {"dir": str(saveDir)})
+        return infoHash
+
+    async def _follow(self, infoHash: str) -> None:
+        """Metadata and content are two downloads to aria2."""
+        status = await self.status(infoHash)
+        if status.get("followedBy"):
+            self._gids[infoHash] = status["followedBy"][0]
+
     async def status(self, infoHash: str) -> dict[str, Any]:
         """Among others C{status}, C{completedLength}, C{totalLength}, C{seeder}; all values are text."""
         status: dict[str, Any] = await self.call("aria2.tellStatus", self._gids[infoHash])
@@ -128,6 +139,7 @@ class Aria2Peer:
         return peers
 
     async def _isComplete(self, infoHash: str) -> bool:
+        await self._follow(infoHash)
         status = await self.status(infoHash)
         if status["status"] == "error":
             raise Aria2Error(f"{status.get('errorCode')}: {status.get('errorMessage')}")

@@ -99,6 +99,18 @@ class LibtorrentPeer:
             "add", torrent=str(torrent), saveDir=str(saveDir), seed=seed, trackers=trackers, flags=flags
         )
 
+    def addMagnet(self, link: str, saveDir: Path) -> Deferred[str]:
+        """Add a magnet link; fires with its info-hash in hexadecimal."""
+        return self._ask("addMagnet", link=link, saveDir=str(saveDir))
+
+    def addNode(self, host: str, port: int) -> Deferred[None]:
+        """Tell it of a DHT node (where C{enable_dht} is among its settings)."""
+        return self._ask("addNode", host=host, port=port)
+
+    def seek(self, infoHash: str) -> Deferred[None]:
+        """Look for peers in the DHT now."""
+        return self._ask("seek", infoHash=infoHash)
+
     def connectPeer(self, infoHash: str, host: str, port: int) -> Deferred[None]:
         """Have it dial a peer; fires when it was told."""
         return self._ask("connect", infoHash=infoHash, host=host, port=port)

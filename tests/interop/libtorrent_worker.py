@@ -123,6 +123,24 @@ class Worker:
             self.complete.add(infoHash)
         return infoHash
 
+    def do_addMagnet(self, link: str, saveDir: str) -> str:
+        """Add a magnet link; its info-hash in hexadecimal."""
+        params = lt.parse_magnet_uri(link)
+        params.save_path = saveDir
+        params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+        handle = self.session.add_torrent(params)
+        infoHash = str(handle.info_hash())
+        self.handles[infoHash] = handle
+        return infoHash
+
+    def do_addNode(self, host: str, port: int) -> None:
+        """There may be a DHT node."""
+        self.session.add_dht_node((host, port))
+
+    def do_seek(self, infoHash: str) -> None:
+        """Look for peers in the DHT now."""
+        self.handles[infoHash].force_dht_announce()
+
     def do_connect(self, infoHash: str, host: str, port: int) -> None:
         """Dial a peer."""
         self.handles[infoHash].connect_peer((host, port))
@@ -146,6 +164,7 @@ class Worker:
             "failed": status.total_failed_bytes,
             "redundant": status.total_redundant_bytes,
             "downloadRate": status.download_payload_rate,
+            "hasMetadata": status.has_metadata,
             "error": status.errc.message() if status.errc.value() else "",
         }
 

@@ -50,6 +50,10 @@ class OurPeer:
         assert swarm.complete or not seed
         return swarm.infoHash.hex()
 
+    def addMagnet(self, link: str, saveDir: Path) -> Deferred[SwarmSession]:
+        """Add a magnet link; fires once the metadata is here."""
+        return self.client.addTorrent(link, saveDir)
+
     def swarm(self, infoHash: str) -> SwarmSession:
         """The swarm of a torrent that was added."""
         return self.client.swarmSessions[bytes.fromhex(infoHash)]

@@ -107,8 +107,14 @@ class TransmissionPeer:
 
     async def add(self, torrent: Path, saveDir: Path) -> str:
         """Add a torrent file; what lies in C{saveDir} already is checked.  Its info-hash in hexadecimal."""
-        encoded = inBase64(torrent)
-        answer = await self.call("torrent-add", metainfo=encoded, **{"download-dir": str(saveDir)})
+        return await self._add(saveDir, metainfo=inBase64(torrent))
+
+    async def addMagnet(self, link: str, saveDir: Path) -> str:
+        """Add a magnet link.  Its info-hash in hexadecimal."""
+        return await self._add(saveDir, filename=link)
+
+    async def _add(self, saveDir: Path, **source: str) -> str:
+        answer = await self.call("torrent-add", **source, **{"download-dir": str(saveDir)})
         if "torrent-added" not in answer:
             raise TransmissionError(f"not added: {answer}")
         infoHash: str = answer["torrent-added"]["hashString"]
