@@ -25,6 +25,9 @@ __all__ = ["FIRST_RETRY", "GIVEN_UP", "MAX_FAILURES", "MAX_PEERS", "MAX_RETRY", 
 
 #: Seconds before the second try; doubled after each further failure.  libtorrent waits a minute.
 FIRST_RETRY = 60.0
+#: The same for a peer that the user or a magnet link named: it may not be up yet, or not have noticed that
+#: our last connection, by which it gave us the metadata, has ended.
+NAMED_RETRY = 5.0
 #: The longest wait, for a peer that the user named: others are given up before.
 MAX_RETRY = 3600.0
 #: Failures in a row after which an address is forgotten; libtorrent's.
@@ -223,7 +226,8 @@ class PeerList:
             if len(self._givenUp) > self._limit:
                 del self._givenUp[next(iter(self._givenUp))]
             return
-        wait = min(MAX_RETRY, FIRST_RETRY * 2 ** min(10, max(0, known.failures - 1)))
+        first = NAMED_RETRY if known.failures and known.rank == _INSISTED else FIRST_RETRY
+        wait = min(MAX_RETRY, first * 2 ** min(10, max(0, known.failures - 1)))
         self._enqueue(known, now + wait * self._random.uniform(0.8, 1.2))
 
     def forget(self, addr: PeerAddr) -> None:
