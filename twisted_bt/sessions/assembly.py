@@ -7,12 +7,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
-from twisted_bt.dht.service import DhtNode
-from twisted_bt.discovery.localservice import LocalDiscovery
 from twisted_bt.errors import StorageError
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.interfaces import IClientReactor, Random
@@ -29,6 +28,10 @@ from twisted_bt.storage.files import FileStorageFactory
 from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.torrent.metainfo import Metainfo
 from twisted_bt.transport.plainsocket import SharedReader
+
+if TYPE_CHECKING:
+    from twisted_bt.dht.service import DhtNode
+    from twisted_bt.discovery.localservice import LocalDiscovery
 
 
 class Assembly:

@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from twisted_bt.discovery.localservice import LocalDiscovery
 from twisted_bt.errors import MagnetError, MetainfoError, PeerDisconnected, SessionStopped, StorageError
 from twisted_bt.interfaces import IClientReactor, ISwarmObserver, Random
 from twisted_bt.sessions.assembly import Assembly
@@ -39,6 +38,9 @@ from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.ids import makePeerId
 from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.progress import Progress
+
+if TYPE_CHECKING:
+    from twisted_bt.discovery.localservice import LocalDiscovery
 
 #: Of the program, in our peer ids.
 VERSION = "0.1.0"
@@ -84,6 +86,8 @@ class ClientSession(MultiService):
         self.nodeListener.setServiceParent(self)
         self.localDiscovery: LocalDiscovery | None = None
         if self.settings.lsd:
+            from twisted_bt.discovery.localservice import LocalDiscovery  # loaded when it is wanted
+
             self.localDiscovery = LocalDiscovery(
                 reactor, self.random, lambda: self.listenerPort, self._neighbour, self.settings.interfaces
             )

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from twisted_bt.dht.service import DhtNode
-from twisted_bt.discovery.localservice import LocalDiscovery
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.exchange.choker import StandardChoker
 from twisted_bt.exchange.picker import RandomFirst
@@ -34,6 +32,10 @@ from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.metainfo import Metainfo
 from twisted_bt.transport.plainsocket import SharedReader
+
+if TYPE_CHECKING:
+    from twisted_bt.dht.service import DhtNode
+    from twisted_bt.discovery.localservice import LocalDiscovery
 
 #: Searches in the DHT at a time; torrents take turns, so that its budget is not spent in a burst.
 MAX_SEARCHES = 5

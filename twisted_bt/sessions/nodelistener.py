@@ -11,11 +11,10 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_bt.dht.service import DhtNode
-from twisted_bt.dht.settings import DhtSettings
 from twisted_bt.sessions.service import ClientService
 
 if TYPE_CHECKING:
+    from twisted_bt.dht.service import DhtNode
     from twisted_bt.sessions.client import ClientSession
 
 #: Under which the database keeps what the node knows.
@@ -62,6 +61,10 @@ class NodeListener(ClientService):
         self.running = 1
 
     def _start(self, port: int) -> DhtNode:
+        # Loaded when it is wanted: many who embed a client want none, and it takes a twentieth of a second.
+        from twisted_bt.dht.service import DhtNode
+        from twisted_bt.dht.settings import DhtSettings
+
         client = self._client
         settings = client.settings
         options = DhtSettings() if settings.dhtRouters is None else DhtSettings(routers=settings.dhtRouters)

@@ -5,18 +5,20 @@ A swarm and those who know of peers without being trackers: the DHT (BEP 5), and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_bt.dht.service import DhtNode
 from twisted_bt.errors import BitTorrentError
 from twisted_bt.sessions.engine import Engine
 from twisted_bt.sessions.joining import holding
 from twisted_bt.torrent.addresses import PeerAddr
+
+if TYPE_CHECKING:
+    from twisted_bt.dht.service import DhtNode
 
 #: Seconds between two announces where all is well; nodes keep one for half an hour or more.
 ANNOUNCE_AGAIN = 900.0
