@@ -180,6 +180,11 @@ class Worker:
                     for name in ("interesting", "choked", "remote_interested", "remote_choked")
                     if peer.flags & getattr(lt.peer_info, name)
                 ],
+                "sources": [
+                    name
+                    for name in ("tracker", "dht", "pex", "lsd")
+                    if peer.source & getattr(lt.peer_info, name)
+                ],
                 "downloaded": peer.total_download,
                 "uploaded": peer.total_upload,
             }

@@ -27,7 +27,7 @@ __all__ = ["FIRST_RETRY", "GIVEN_UP", "MAX_FAILURES", "MAX_PEERS", "MAX_RETRY", 
 FIRST_RETRY = 60.0
 #: The same for a peer that the user or a magnet link named: it may not be up yet, or not have noticed that
 #: our last connection, by which it gave us the metadata, has ended.
-NAMED_RETRY = 5.0
+NAMED_RETRY = 2.0
 #: The longest wait, for a peer that the user named: others are given up before.
 MAX_RETRY = 3600.0
 #: Failures in a row after which an address is forgotten; libtorrent's.
