@@ -47,6 +47,11 @@ class Outbox:
         """Whether anything waits."""
         return bool(self._control or self._haves or self._bitfieldDue or self._gossip)
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of control messages that wait."""
+        return self._controlSize
+
     def send(self, message: Message) -> None:
         """
         Queue C{message}, to arrive for sure and in order with others sent this way.

@@ -64,7 +64,7 @@ class Dialect:
             session.client = theirs.client
         if theirs.reqq is not None:
             session.download.reqq = max(1, theirs.reqq)
-        if theirs.port and session.incoming:
+        if theirs.port and session.listenAddr is None:
             session.listenAddr = PeerAddr(session.connectedPeerAddr.host, theirs.port)
         session.uploadOnly = theirs.uploadOnly
         swarm.peerDescribed(session, theirs)

@@ -41,7 +41,7 @@ class PeerExchange:
     def parted(self, peer: PeerSession) -> None:
         """The session with C{peer} ended."""
         if peer.listenAddr is not None:
-            self._roster.left(peer.listenAddr)
+            self._roster.left(peer.listenAddr, alive=peer.partedWell)
 
     def started(self, peer: PeerSession) -> None:
         """See L{IExtension}."""
@@ -58,6 +58,10 @@ class PeerExchange:
         message = PexMessage.decode(payload)
         believed = state.heard(message.added, self._swarm.engine.reactor.seconds())
         self._swarm.peersFound([addr for addr, _ in believed], "pex")
+        seeds = set(message.seeds())
+        for addr, _ in believed:
+            if addr in seeds:
+                self._swarm.meeting.known.markSeed(addr)
 
     def stopped(self, peer: PeerSession) -> None:
         """See L{IExtension}."""

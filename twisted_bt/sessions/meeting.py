@@ -93,7 +93,7 @@ class Meeting:
     def __init__(self, swarm: IGathering) -> None:
         self._swarm = swarm
         self._engine = swarm.engine
-        self.known = PeerList(swarm.engine.random)
+        self.known = PeerList(swarm.engine.random, own=swarm.engine.ownAddresses)
         self._tasks: dict[Deferred[None], None] = {}
         self._byPeerId: dict[bytes, WireSession[Any]] = {}
         self._emptied: list[Deferred[None]] = []
@@ -276,6 +276,7 @@ class Meeting:
         now = self._now()
         victim = self._swarm.peerPolicy.victim(self._swarm.candidates(now), not self._swarm.leeching)
         if isinstance(victim, WireSession):
+            victim.partedWell = True
             victim.close(PeerDisconnected("made room for another peer"))
 
     def ban(self, addr: PeerAddr, why: str) -> None:

@@ -113,7 +113,7 @@ class MetadataPeer(WireSession["MetadataSession"]):
         self._ids.update(theirs)
         if theirs.client:
             self.client = theirs.client
-        if theirs.port and self.incoming:
+        if theirs.port and self.listenAddr is None:
             self.listenAddr = PeerAddr(self.connectedPeerAddr.host, theirs.port)
         self.size = theirs.metadataSize if MetadataMessage.name in self._ids else None
         self.swarmSession.offered(self, self.size)

@@ -16,6 +16,9 @@ from twisted_bt.peerwire.metadata import MetadataKind, MetadataMessage
 if TYPE_CHECKING:
     from twisted_bt.sessions.peer import PeerSession
 
+#: Bytes that may wait for a peer before it is told to ask again later.
+MAX_WAITING = 1 << 17
+
 
 @implementer(IExtension)
 class MetadataServing:
@@ -37,11 +40,14 @@ class MetadataServing:
         if message is None or message.kind is not MetadataKind.REQUEST:
             return
         data = self._upload.answer(peer, message.piece, self._clock.seconds())
+        if peer.pendingMessages.waiting > MAX_WAITING:
+            data = None  # it asks for more than it reads
         if data is None:
             answer = MetadataMessage(MetadataKind.REJECT, message.piece)
         else:
             answer = MetadataMessage(MetadataKind.DATA, message.piece, self._size, data)
         peer.sendExtended(self.name, answer.encode())
+        peer.flush()  # rather than let a whole dictionary pile up in this turn
 
     def stopped(self, peer: PeerSession) -> None:
         """See L{IExtension}."""

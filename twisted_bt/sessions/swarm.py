@@ -349,6 +349,7 @@ class SwarmSession:
     def partFrom(self, session: PeerSession) -> None:
         """End the session if neither side can give the other anything: both are seeds."""
         if self.complete and session.established and session.isSeed:
+            session.partedWell = True
             session.close(PeerDisconnected("both are seeds"))
 
     def peerEstablished(self, session: PeerSession) -> None:

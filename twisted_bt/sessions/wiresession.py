@@ -56,6 +56,7 @@ class WireSession(Generic[S]):
     @ivar outcomingTimeout: sends a keep-alive.
     @ivar pendingMessages: what goes out in the next write.
     @ivar sendingBlocked: the transport is full.
+    @ivar partedWell: we ended it although nothing was wrong with the peer.
     @ivar now: when the latest bytes came.
     """
 
@@ -83,6 +84,7 @@ class WireSession(Generic[S]):
         self.enabledExtensions: frozenset[Extension] = frozenset()
         self.pendingMessages = Outbox()
         self.sendingBlocked = False
+        self.partedWell = False
         self.now = now
         self._inTurn = False
         self._protocol = protocol
