@@ -65,12 +65,18 @@ ALLOWED: dict[str, frozenset[str]] = {
     "clock": frozenset({"cli.py", "sessions/assembly.py"}),  # the latter: the date, for what is kept
     "socket": frozenset({"control/preflight.py"}),
     "disk": frozenset({"cli.py", "tap.py", "sessions/metafiles.py", "torrent/create.py"})
-    | {f"control/{name}.py" for name in ("config", "demo", "preflight", "sources", "statelock", "verify")}
+    | {
+        f"control/{name}.py"
+        for name in ("config", "demo", "metadata", "preflight", "sources", "statelock", "verify")
+    }
     | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder")},
     "thread": frozenset({"storage/diskqueue.py"})  # starts them; the others are called on several
     | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder", "resume")},
-    "process": frozenset({"cli.py", "tap.py", "control/foreground.py"}),
-    "randomness": frozenset({"control/demo.py", "sessions/client.py"}),  # where a source is chosen
+    "process": frozenset({"cli.py", "tap.py"})
+    | {f"control/{name}.py" for name in ("commandline", "dhttool", "foreground", "showing")},
+    "randomness": frozenset(
+        {"control/demo.py", "control/dhttool.py", "sessions/client.py"}
+    ),  # where a source is chosen
 }
 
 
