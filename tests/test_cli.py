@@ -12,6 +12,7 @@ from typing import NamedTuple
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_bt import cli
+from twisted_bt.control import showing
 from twisted_bt.torrent.create import createMetainfo
 from twisted_bt.torrent.metainfo import Metainfo
 
@@ -67,7 +68,7 @@ class MainTests(CommandTestCase):
     def test_help(self) -> None:
         """The help names every command; each has its own."""
         text = self.run_("--help").out
-        for command in ("get", "show", "verify", "create", "demo"):
+        for command in ("get", "show", "magnet", "verify", "create", "dht", "demo"):
             self.assertIn(command, text)
             outcome = self.run_(command, "--help")
             self.assertEqual((outcome.status, outcome.err), (0, ""))
@@ -77,7 +78,15 @@ class MainTests(CommandTestCase):
         for arguments, word in [
             ((), "COMMAND"),
             (("nonsense",), "nonsense"),
-            (("show",), "FILE"),
+            (("show",), "TORRENT"),
+            (("show", "x", "--timeout", "0"), "'0' is no number of seconds"),
+            (("magnet", "x", "--peer", "host"), "'host' is not HOST:PORT"),
+            (("get", "x", "--dht-bootstrap", "host"), "'host' is not HOST:PORT"),
+            (("dht",), "COMMAND"),
+            (("dht", "get-peers", "x"), "40 hexadecimal digits"),
+            (("dht", "ping", "host"), "'host' is not HOST:PORT"),
+            (("dht", "sample", "--bootstrap", "host"), "'host' is not HOST:PORT"),
+            (("dht", "sample", "--timeout", "nan"), "'nan' is no number of seconds"),
             (("verify", "x"), "--directory"),
             (("get", "x", "--peer", "host"), "'host' is not HOST:PORT"),
             (("get", "x", "--listen-port", "70000"), "'70000' is no port"),
@@ -95,7 +104,7 @@ class MainTests(CommandTestCase):
         def interrupt(path: Path) -> Metainfo:
             raise KeyboardInterrupt
 
-        self.patch(cli, "readMetainfo", interrupt)
+        self.patch(showing, "readMetainfo", interrupt)
         self.assertEqual(self.run_("show", "x"), (130, "", ""))
 
 
@@ -140,6 +149,44 @@ class ShowTests(CommandTestCase):
         outcome = self.run_("show", "--json", "u.torrent")
         self.assertTrue(outcome.out.isascii())
         self.assertEqual(json.loads(outcome.out)["name"], name)
+
+
+class MagnetTests(CommandTestCase):
+    """C{magnet}, and what C{show} makes of links."""
+
+    def test_roundTrip(self) -> None:
+        """The link of a torrent, shown, has what it was made of."""
+        outcome = self.run_("magnet", "content.torrent", "--peer", "[::1]:5")
+        self.assertEqual((outcome.status, outcome.err), (0, ""))
+        link = outcome.out.rstrip("\n")
+        outcome = self.run_("show", "--json", link, "content.torrent")
+        self.assertEqual((outcome.status, outcome.err), (0, ""))
+        shown, file = (json.loads(line) for line in outcome.out.splitlines())
+        self.assertEqual(shown["magnet"], link)
+        for key in ("infoHash", "infoHashV2", "name"):
+            self.assertEqual(shown[key], file[key])
+        self.assertEqual((shown["length"], shown["peers"]), (50_000, [["::1", 5]]))
+
+    def test_people(self) -> None:
+        """Lines for people, apart from those of others by an empty line."""
+        link = "magnet:?xt=urn:btih:" + "07" * 20 + "&dn=x"
+        outcome = self.run_("show", link, link)
+        lines = f"name          x\ninfo-hash     {'07' * 20}\n"
+        self.assertEqual(outcome, (0, f"{lines}\n{lines}", ""))
+
+    def test_version2(self) -> None:
+        """A link to a torrent of version 2 can be shown, but not fetched."""
+        link = "magnet:?xt=urn:btmh:1220" + "07" * 32
+        self.assertEqual(self.run_("show", link).status, 0)
+        self.assertRefused(self.run_("show", "--fetch", link), link, "version 1")
+
+    def test_refused(self) -> None:
+        """What is no link, and what is no torrent file, is refused."""
+        self.assertRefused(self.run_("show", "magnet:?xt=urn:btih:abc"), "magnet:?xt=urn:btih:abc: ")
+        self.assertRefused(self.run_("magnet", "content.bin"), "content.bin: not a torrent file")
+        outcome = self.run_("show", "--json", "magnet:?dn=x")
+        self.assertEqual(outcome.status, 1)
+        self.assertEqual(set(json.loads(outcome.out)), {"file", "error"})
 
 
 class VerifyTests(CommandTestCase):
@@ -239,8 +286,9 @@ class GetTests(CommandTestCase):
     """What C{get} refuses before it starts."""
 
     def test_magnet(self) -> None:
-        """A magnet link."""
-        self.assertRefused(self.run_("get", "magnet:?xt=urn:btih:abc"), "magnet links are not supported yet")
+        """A magnet link that names no torrent of version 1."""
+        for link in ("magnet:?xt=urn:btih:abc", "magnet:?xt=urn:btmh:1220" + "07" * 32):
+            self.assertRefused(self.run_("get", link), "magnet link")
 
     def test_folder(self) -> None:
         """A folder that is a file."""

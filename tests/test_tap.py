@@ -62,6 +62,7 @@ class OptionsTests(SynchronousTestCase):
             *("--peer", "a:1", "--peer", "[::1]:2"),
             *("--max-peers", "10", "--max-peers-per-torrent", "9", "--upload-slots", "8"),
             *("--seed-ratio", "1.5", "--exit-when-complete", "--preallocate"),
+            *("--no-dht", "--no-pex", "--no-lsd", "--dht-bootstrap", "c:3", "--dht-bootstrap", "[::1]:4"),
             *("one.torrent", "http://host/two.torrent"),
         )
         self.assertEqual(
@@ -77,6 +78,10 @@ class OptionsTests(SynchronousTestCase):
                 maxPeersPerTorrent=9,
                 uploadSlots=8,
                 seedRatio=1.5,
+                noDht=True,
+                dhtBootstrap=(HostPort("c", 3), HostPort("::1", 4)),
+                noPex=True,
+                noLsd=True,
                 exitWhenComplete=True,
                 preallocate=True,
             ),
@@ -97,6 +102,7 @@ class OptionsTests(SynchronousTestCase):
             (["--max-peers", "0"], "max-peers"),
             (["--listen-port", "65536"], "listen-port"),
             (["--peer", "host"], "--peer"),
+            (["--dht-bootstrap", "host:0"], "--dht-bootstrap"),
             (["--interface", "eth0"], "--interface"),
             (["--seed-ratio", "x"], "--seed-ratio"),
             (["--config", "/nonexistent.toml"], "/nonexistent.toml"),
@@ -158,6 +164,13 @@ class ConfigFileTests(SynchronousTestCase):
         """A flag of the file is as good as one on the command line."""
         self.assertTrue(parsed("--config", self.file("exit-when-complete = true")).exitWhenComplete)
 
+    def test_discovery(self) -> None:
+        """The ways of finding peers can be said in the file."""
+        text = 'no-dht = true\nno_pex = true\nno-lsd = false\ndht-bootstrap = ["a:1", "b:2"]\n'
+        config = parsed("--config", self.file(text))
+        self.assertEqual((config.noDht, config.noPex, config.noLsd), (True, True, False))
+        self.assertEqual(config.dhtBootstrap, (HostPort("a", 1), HostPort("b", 2)))
+
     def test_unknownKey(self) -> None:
         """An unknown key is refused by name."""
         path = self.file("colour = 'red'")
@@ -215,8 +228,9 @@ class MakeServiceTests(SynchronousTestCase):
             self.assertIn(str(wrong), self.refused(str(self.torrent), str(wrong)))
 
     def test_magnet(self) -> None:
-        """A magnet link is refused in words of its own."""
-        self.assertIn("magnet links are not supported yet", self.refused("magnet:?xt=urn:btih:abc"))
+        """A magnet link is as good as a torrent file, unless it names no torrent."""
+        self.made("magnet:?xt=urn:btih:" + "07" * 20)
+        self.assertIn("info-hash", self.refused("magnet:?xt=urn:btih:abc"))
 
     def test_folders(self) -> None:
         """A folder that cannot be is refused with its option."""

@@ -32,7 +32,7 @@ def _ours(torrent: Path, folder: Path, port: int) -> list[str]:
     command = "import sys; from twisted_bt.cli import main; sys.exit(main())"
     return [
         *(sys.executable, "-c", command, "get", str(torrent), "-o", str(folder)),
-        *("--peer", f"127.0.0.1:{port}", "--interface", "127.0.0.1"),
+        *("--peer", f"127.0.0.1:{port}", "--interface", "127.0.0.1", "--no-dht", "--no-lsd"),
     ]
 
 

@@ -29,7 +29,41 @@ class FakeMetainfo:
 
 
 @dataclass
-class FakeSwarm:
+class Dialled:
+    """Whatever can be told of peers."""
+
+    dials: list[tuple[str, int, Deferred[Any]]] = field(default_factory=list, kw_only=True)
+    cancelled: int = field(default=0, kw_only=True)
+
+    def connectPeer(self, host: str, port: int) -> Deferred[Any]:
+        """Remembered in C{dials}; what comes of it is the test's choice."""
+
+        def cancel(_: object) -> None:
+            self.cancelled += 1
+
+        dialing: Deferred[Any] = Deferred(cancel)
+        self.dials.append((host, port, dialing))
+        return dialing
+
+
+@dataclass
+class FakeFetching(Dialled):
+    """What fetches metadata from so many peers."""
+
+    infoHash: bytes = b"h" * 20
+    name: str = "name"
+    sources: int = 0
+    complete: bool = False
+    opening: Deferred[Any] = field(default_factory=Deferred)
+    connectedPeers: dict[object, Any] = field(default_factory=dict)
+
+    def whenOpen(self) -> Deferred[Any]:
+        """C{opening}."""
+        return self.opening
+
+
+@dataclass
+class FakeSwarm(Dialled):
     """Whatever a test says it is."""
 
     name: str = "name"
@@ -43,8 +77,6 @@ class FakeSwarm:
     reason: str = ""
     infoHash: bytes = b"h" * 20
     dataDirPath: Path = Path("/data")
-    dials: list[tuple[str, int, Deferred[Any]]] = field(default_factory=list)
-    cancelled: int = 0
     observers: list[ISwarmObserver] = field(default_factory=list)
     completion: Deferred[Any] = field(default_factory=Deferred)
 
@@ -60,16 +92,6 @@ class FakeSwarm:
     def progress(self) -> Progress:
         """As far as it was said to have come."""
         return Progress(0, self.size - self.left, self.left)
-
-    def connectPeer(self, host: str, port: int) -> Deferred[Any]:
-        """Remembered in C{dials}; what comes of it is the test's choice."""
-
-        def cancel(_: object) -> None:
-            self.cancelled += 1
-
-        dialing: Deferred[Any] = Deferred(cancel)
-        self.dials.append((host, port, dialing))
-        return dialing
 
     def observe(self, observer: ISwarmObserver) -> Callable[[], None]:
         """Remembered in C{observers}."""

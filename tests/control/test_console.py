@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
@@ -10,7 +10,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.control.fakes import FakeSwarm
+from tests.control.fakes import FakeFetching, FakeSwarm
 from twisted_bt.control import console
 from twisted_bt.control.console import BUSY_INTERVAL, UPLOADING_INTERVAL, LogObserver, ProgressTicker
 from twisted_bt.control.console import progressLine as typedProgressLine
@@ -57,6 +57,19 @@ class LogObserverTests(SynchronousTestCase):
         """Completion says what and where."""
         self.observer.completed(self.swarm)
         self.assertEqual(self.log.lines, ["name: complete, 1000 B in /data".replace("1000 B", "1.0 KiB")])
+
+    def test_metadata(self) -> None:
+        """That metadata is fetched is news when it begins, comes, and stops coming."""
+        fetching: Any = FakeFetching()
+        for fetching.sources in (0, 0, 1, 2, 0):
+            self.observer.metadataProgressed(fetching, 0, 0)
+        self.assertEqual(
+            self.log.lines,
+            [f"name: fetching metadata from {peers}" for peers in ("0 peers", "1 peer", "0 peers")],
+        )
+        self.observer.statusChanged(self.swarm, SwarmStatus.CHECKING)
+        self.observer.metadataProgressed(fetching, 0, 0)
+        self.assertEqual(len(self.log.lines), 5)
 
     def test_trackerOnce(self) -> None:
         """The same answer of a tracker is news once, until there was another."""
@@ -130,6 +143,16 @@ class ProgressLineTests(SynchronousTestCase):
         swarm = FakeSwarm(status=SwarmStatus.SEEDING, uploadRate=2048.0, peers=1)
         self.assertEqual(progressLine([swarm]), "seeding name, 2.0 KiB/s up, 1 peer")
 
+    def test_fetching(self) -> None:
+        """Metadata comes first: from how many peers, and of what, or of how many torrents."""
+        swarm = FakeSwarm(status=SwarmStatus.SEEDING, uploadRate=2048.0, peers=1)
+        first, second = FakeFetching(name="m", sources=1), FakeFetching(name="n", sources=2)
+        self.assertEqual(progressLine([], [first]), "m: fetching metadata from 1 peer")
+        self.assertEqual(
+            progressLine([swarm], [first, second]),
+            "2 torrents: fetching metadata from 3 peers, seeding name, 2.0 KiB/s up, 1 peer",
+        )
+
     def test_handshakes(self) -> None:
         """Peers that are only being dialled are not counted."""
         swarm = FakeSwarm(peers=3)
@@ -147,8 +170,10 @@ class TickerTests(SynchronousTestCase):
 
         class Client:
             swarmSessions = {b"": self.swarm}
+            metadataSessions: ClassVar[dict[bytes, FakeFetching]] = {}
 
         client: Any = Client()
+        self.fetching = client.metadataSessions
         self.ticker = ProgressTicker(self.clock, client)
         self.ticker.start()
 
@@ -166,6 +191,12 @@ class TickerTests(SynchronousTestCase):
 
     def test_downloading(self) -> None:
         """A line every few seconds while something is downloaded."""
+        self.assertEqual(self.run_(10 * BUSY_INTERVAL), 10)
+
+    def test_fetching(self) -> None:
+        """So while metadata is fetched."""
+        self.swarm.status = SwarmStatus.SEEDING
+        self.fetching[b""] = FakeFetching()
         self.assertEqual(self.run_(10 * BUSY_INTERVAL), 10)
 
     def test_uploading(self) -> None:

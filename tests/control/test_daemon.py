@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.control.fakes import FakeSwarm
+from tests.control.fakes import FakeFetching, FakeSwarm
 from twisted_bt.control import daemon
 from twisted_bt.control.daemon import Daemon
 from twisted_bt.control.options import DaemonConfig, HostPort
@@ -19,6 +19,8 @@ from twisted_bt.control.statelock import StateLock
 from twisted_bt.errors import MetainfoError, SessionStopped, SettingsError, StorageError
 from twisted_bt.settings import Settings
 from twisted_bt.torrent.create import createMetainfo
+from twisted_bt.torrent.magnet import Magnet
+from twisted_bt.torrent.metainfo import Metainfo
 
 
 class FakeClient(Service):
@@ -27,7 +29,9 @@ class FakeClient(Service):
     def __init__(self, reactor: object, settings: Settings) -> None:
         self.settings = settings
         self.listenerPort = 1234
+        self.dhtPort = 1235 if settings.dht else None
         self.swarmSessions: dict[bytes, Any] = {}
+        self.metadataSessions: dict[bytes, Any] = {}
         self.added: list[tuple[Any, Path]] = []
         self.restored: Deferred[None] = succeed(None)
         self.observers: list[Any] = []
@@ -35,7 +39,12 @@ class FakeClient(Service):
 
     def observe(self, observer: Any) -> Any:
         self.observers.append(observer)
-        return self.observers.clear
+
+        def remove() -> None:
+            if observer in self.observers:
+                self.observers.remove(observer)
+
+        return remove
 
     def whenRestored(self) -> Deferred[None]:
         return self.restored
@@ -44,12 +53,18 @@ class FakeClient(Service):
         self.added.append((source, folder))
         if self.refusal is not None:
             return fail(self.refusal)
+        if isinstance(source, Magnet):
+            assert source.infoHash is not None
+            fetching = self.metadataSessions[source.infoHash] = FakeFetching(source.infoHash, source.name)
+            for observer in self.observers:
+                observer.metadataProgressed(fetching, 0, 0)
+            return fetching.opening
         swarm = FakeSwarm(source.name, infoHash=source.wireHash)
         return succeed(self.swarmSessions.setdefault(source.wireHash, swarm))
 
 
-class DaemonTests(SynchronousTestCase):
-    """The daemon, with a client session that only plays one."""
+class DaemonTestCase(SynchronousTestCase):
+    """A daemon with a client session that only plays one."""
 
     def setUp(self) -> None:
         self.patch(daemon, "ClientSession", FakeClient)
@@ -57,7 +72,7 @@ class DaemonTests(SynchronousTestCase):
         self.finished: list[str] = []
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
-        self.torrents = []
+        self.torrents: list[Metainfo | Magnet] = []
         for name in ("a", "b"):
             (self.folder / name).write_bytes(name.encode())
             self.torrents.append(createMetainfo(self.folder / name))
@@ -80,6 +95,10 @@ class DaemonTests(SynchronousTestCase):
     @property
     def swarms(self) -> list[FakeSwarm]:
         return list(self.client.swarmSessions.values())
+
+
+class DaemonTests(DaemonTestCase):
+    """The daemon and what it was given."""
 
     def test_settings(self) -> None:
         """The client session gets what the options say."""
@@ -168,31 +187,29 @@ class DaemonTests(SynchronousTestCase):
     def test_url(self) -> None:
         """A URL is fetched, checked, and added after the files."""
         fetched: list[str] = []
-        content = self.torrents.pop().encode()
+        metainfo = self.torrents.pop()
+        assert isinstance(metainfo, Metainfo)
 
-        def fetch(clock: object, agent: object, url: str) -> Deferred[bytes]:
+        async def fetch(reactor: object, url: str) -> Metainfo:
             fetched.append(url)
-            return succeed(content)
+            return metainfo
 
-        self.patch(daemon, "fetchTorrent", fetch)
-        self.patch(daemon, "webAgent", lambda reactor: None)
+        self.patch(daemon, "fetchMetainfo", fetch)
         self.made(urls=("http://host/b.torrent",)).startService()
         self.assertEqual(fetched, ["http://host/b.torrent"])
         self.assertEqual([source.name for source, _ in self.client.added], ["a", "b"])
 
     def test_badURL(self) -> None:
-        """What a URL gives that is no torrent ends the daemon, naming the URL."""
-        self.patch(daemon, "fetchTorrent", lambda *args: succeed(b"<html>"))
-        self.patch(daemon, "webAgent", lambda reactor: None)
+        """What a URL gives that is no torrent ends the daemon with the reason."""
+        reason = MetainfoError("http://host/b: not a torrent file")
+        self.patch(daemon, "fetchMetainfo", lambda *args: fail(reason))
         self.made(urls=("http://host/b",)).startService()
-        (reason,) = self.finished
-        self.assertTrue(reason.startswith("http://host/b: not a torrent file"), reason)
+        self.assertEqual(self.finished, [str(reason)])
 
     def test_stopWhileFetching(self) -> None:
         """To stop cancels what is being fetched."""
-        fetching: Deferred[bytes] = Deferred()
-        self.patch(daemon, "fetchTorrent", lambda *args: fetching)
-        self.patch(daemon, "webAgent", lambda reactor: None)
+        fetching: Deferred[Metainfo] = Deferred()
+        self.patch(daemon, "fetchMetainfo", lambda *args: fetching)
         service = self.made(urls=("http://host/b",))
         service.startService()
         self.successResultOf(service.stopService())
@@ -219,3 +236,84 @@ class DaemonTests(SynchronousTestCase):
         self.client.refusal = MetainfoError("is another torrent than it was")
         service.startService()
         self.assertEqual(self.finished, ["is another torrent than it was"])
+
+
+class MagnetTests(DaemonTestCase):
+    """Magnet links, which may take long to become torrents, or for ever."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.torrents = [Magnet(b"m" * 20, name="m"), Magnet(b"n" * 20, name="n"), self.torrents[0]]
+
+    def fetching(self, letter: bytes) -> FakeFetching:
+        """What fetches the metadata of one of them."""
+        fetching: FakeFetching = self.client.metadataSessions[letter * 20]
+        return fetching
+
+    def opened(self, letter: bytes) -> FakeSwarm:
+        """Its metadata comes."""
+        fetching = self.client.metadataSessions.pop(letter * 20)
+        swarm = FakeSwarm(letter.decode(), infoHash=letter * 20)
+        self.client.swarmSessions[letter * 20] = swarm
+        fetching.opening.callback(swarm)
+        return swarm
+
+    def test_others(self) -> None:
+        """None waits for another."""
+        self.made().startService()
+        self.assertEqual([source for source, _ in self.client.added], self.torrents)
+
+    def test_peers(self) -> None:
+        """Peers are offered to who fetches metadata, then to the swarm, never to both."""
+        self.made(peer=(HostPort("h", 1),)).startService()
+        fetching = self.fetching(b"n")
+        self.assertEqual([dial[:2] for dial in fetching.dials], [("h", 1)])
+        swarm = self.opened(b"n")
+        self.assertEqual(fetching.cancelled, 1)
+        self.assertEqual([dial[:2] for dial in swarm.dials], [("h", 1)])
+        self.assertEqual(self.fetching(b"m").cancelled, 0)
+
+    def test_exitWhenComplete(self) -> None:
+        """They are waited for, too."""
+        self.made(exitWhenComplete=True).startService()
+        for swarm in (*self.swarms, self.opened(b"m"), self.opened(b"n")):
+            self.assertEqual(self.finished, [])
+            swarm.completion.callback(swarm)
+        self.assertEqual(self.finished, [""])
+
+    def test_exitWithFailure(self) -> None:
+        """One that fails is a reason like others, once they are through."""
+        self.made(exitWhenComplete=True).startService()
+        self.fetching(b"m").opening.errback(MetainfoError("no torrent"))
+        for swarm in (*self.swarms, self.opened(b"n")):
+            self.assertEqual(self.finished, [])
+            swarm.completion.callback(swarm)
+        self.assertEqual(self.finished, ["no torrent"])
+
+    def test_exitRemembered(self) -> None:
+        """Those of earlier runs are waited for as well."""
+        self.torrents = []
+        service = self.made(exitWhenComplete=True)
+        self.client.metadataSessions[b"m" * 20] = FakeFetching(b"m" * 20)
+        service.startService()
+        swarm = self.opened(b"m")
+        self.assertEqual(self.finished, [])
+        swarm.completion.callback(swarm)
+        self.assertEqual(self.finished, [""])
+
+    def test_failure(self) -> None:
+        """One that fails later on does not end the others."""
+        self.made().startService()
+        self.fetching(b"m").opening.errback(MetainfoError("no torrent"))
+        self.opened(b"n")
+        self.assertEqual(self.finished, [])
+
+    def test_stopped(self) -> None:
+        """To stop cancels what is waited for, and is no error."""
+        for exits in (False, True):
+            service = self.made(exitWhenComplete=exits)
+            service.startService()
+            fetching = self.fetching(b"m")
+            self.successResultOf(service.stopService())
+            self.assertTrue(fetching.opening.called)
+            self.assertEqual(self.finished, [])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.control.fakes import FakePeer, FakeSwarm
-from twisted_bt.control.offered import FIRST_RETRY, LAST_RETRY, OfferedPeers
+from tests.control.fakes import FakeFetching, FakePeer, FakeSwarm
+from twisted_bt.control.offered import FIRST_RETRY, LAST_RETRY, MetadataOffers, OfferedPeers
 from twisted_bt.control.options import HostPort
 from twisted_bt.errors import PeerDisconnected
 
@@ -92,3 +93,48 @@ class OfferedPeersTests(SynchronousTestCase):
         """To stop cancels what is under way."""
         self.offered.stop()
         self.assertEqual(self.swarm.cancelled, 1)
+
+
+class Client:
+    """Fetches what metadata a test says it does."""
+
+    def __init__(self) -> None:
+        self.metadataSessions: dict[bytes, Any] = {}
+        self.observers: list[Any] = []
+
+    def observe(self, observer: Any) -> Callable[[], None]:
+        self.observers.append(observer)
+        return self.observers.clear
+
+
+class MetadataOffersTests(SynchronousTestCase):
+    """Peers that a person named, before the torrent is known."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.fetching = FakeFetching()
+        client: Any = Client()
+        self.client = client
+        self.offers = MetadataOffers(self.clock, client, b"h" * 20, [HostPort("host", 1)])
+
+    def tearDown(self) -> None:
+        """Once stopped it hears nothing more and leaves no timer."""
+        self.offers.stop()
+        self.assertEqual(self.client.observers, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_underWay(self) -> None:
+        """They are offered at once where metadata is fetched already."""
+        self.client.metadataSessions[b"h" * 20] = self.fetching
+        self.offers.start()
+        self.assertEqual([dial[:2] for dial in self.fetching.dials], [("host", 1)])
+
+    def test_later(self) -> None:
+        """Else as soon as that begins, and once only; not where another torrent is fetched."""
+        self.offers.start()
+        other: Any = FakeFetching(b"o" * 20)
+        fetching: Any = self.fetching
+        for each in (other, fetching, fetching):
+            self.offers.metadataProgressed(each, 0, 0)
+        self.assertEqual([dial[:2] for dial in self.fetching.dials], [("host", 1)])
+        self.assertEqual(other.dials, [])

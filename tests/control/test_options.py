@@ -31,6 +31,10 @@ NAMES = {
     "max-peers-per-torrent",
     "upload-slots",
     "seed-ratio",
+    "no-dht",
+    "dht-bootstrap",
+    "no-pex",
+    "no-lsd",
     "exit-when-complete",
     "preallocate",
 }
@@ -117,6 +121,7 @@ class TableTests(SynchronousTestCase):
             "interface": "eth0",
             "download-dir": "",
             "peer": "host",
+            "dht-bootstrap": "host",
             "max-peers": "1.5",
             "seed-ratio": "much",
         }
@@ -151,6 +156,15 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(made.interfaces, ("127.0.0.1", "::1"))
         self.assertEqual((made.listenPort, made.maxPeers, made.maxPeersPerTorrent), (7000, 9, 8))
         self.assertEqual((made.uploadSlots, made.seedRatio, made.preallocate), (7, 1.5, True))
+
+    def test_discovery(self) -> None:
+        """Each way of finding peers is on until it is said to be off; routers are the usual until named."""
+        made = DaemonConfig().settings()
+        self.assertEqual((made.dht, made.pex, made.lsd, made.dhtRouters), (True, True, True, None))
+        made = DaemonConfig(noDht=True, noPex=True, noLsd=True).settings()
+        self.assertEqual((made.dht, made.pex, made.lsd), (False, False, False))
+        made = DaemonConfig(dhtBootstrap=(HostPort("h", 1), HostPort("::1", 2))).settings()
+        self.assertEqual(made.dhtRouters, (("h", 1), ("::1", 2)))
 
     def test_ranges(self) -> None:
         """A number out of range is an error that names the option as it is written."""

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from treq.testing import RequestTraversalAgent
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionRefusedError, DNSLookupError
-from twisted.internet.task import Clock
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
 
-from twisted_bt.control import sources
-from twisted_bt.control.sources import checkSource, fetchTorrent, isURL, readTorrentFile
-from twisted_bt.errors import MetainfoError
+from twisted_bt.control import sources, webfetch
+from twisted_bt.control.sources import (
+    checkSource,
+    fetchMetainfo,
+    isMagnet,
+    isURL,
+    readSource,
+    readTorrentFile,
+)
+from twisted_bt.errors import MagnetError, MetainfoError
+from twisted_bt.torrent.create import createMetainfo
+from twisted_bt.torrent.magnet import Magnet
 
-URL = "http://host.example/a.torrent"
-
-
-class Page(Resource):
-    """Answers with what a function makes of the request."""
-
-    isLeaf = True
-
-    def __init__(self, render: Callable[[Request], Any]) -> None:
-        super().__init__()
-        self.render = render  # type: ignore[method-assign]
-
-
-class FailingAgent:
-    """Cannot reach anybody."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def request(self, *args: object) -> Deferred[object]:
-        failed: Deferred[object] = Deferred()
-        failed.errback(Failure(self.error))
-        return failed
+LINK = "magnet:?xt=urn:btih:" + "07" * 20
 
 
 class CheckTests(SynchronousTestCase):
@@ -54,10 +36,17 @@ class CheckTests(SynchronousTestCase):
         self.assertFalse(isURL("https.torrent"))
         self.assertFalse(isURL("/http://a"))
 
+    def test_isMagnet(self) -> None:
+        """What begins like a magnet link is meant as one, pasted or shouted."""
+        for text in (LINK, " " + LINK, LINK.upper(), "magnet:"):
+            self.assertTrue(isMagnet(text))
+        self.assertFalse(isMagnet("magnet.torrent"))
+
     def test_magnet(self) -> None:
-        """A magnet link is refused in words that say what to give instead."""
-        message = str(self.assertRaises(MetainfoError, checkSource, "magnet:?xt=urn:btih:" + "0" * 40))
-        self.assertIn("magnet links are not supported yet", message)
+        """A magnet link of version 1 passes; one that is none, or names nothing of version 1, does not."""
+        checkSource(LINK)
+        for wrong in ("magnet:", "magnet:?xt=urn:btih:abc", "magnet:?xt=urn:btmh:1220" + "07" * 32):
+            self.assertIn("magnet link", str(self.assertRaises(MagnetError, checkSource, wrong)))
 
     def test_otherScheme(self) -> None:
         """Any other scheme is refused by name; paths that look odd are not."""
@@ -93,123 +82,49 @@ class FileTests(SynchronousTestCase):
         self.assertRaises(MetainfoError, readTorrentFile, path)
 
 
-class FetchTests(SynchronousTestCase):
-    """Torrent files from web servers."""
+class SourceTests(SynchronousTestCase):
+    """A torrent from wherever it is."""
 
     def setUp(self) -> None:
-        self.clock = Clock()
-        self.requests: list[Request] = []
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "x").write_bytes(b"x")
+        self.metainfo = createMetainfo(folder / "x")
+        self.path = folder / "x.torrent"
+        self.path.write_bytes(self.metainfo.encode())
+        self.reactor: Any = object()
+        self.patch(webfetch, "webAgent", lambda reactor: None)
+        self.patch(webfetch, "fetchTorrent", self.fetch)
+        self.asked: list[tuple[str, int]] = []
+        self.answer = self.metainfo.encode()
 
-    def tearDown(self) -> None:
-        """No timer is left behind."""
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+    def fetch(self, reactor: object, agent: object, url: str, limit: int) -> Deferred[bytes]:
+        """A web server that has the answer."""
+        self.asked.append((url, limit))
+        return succeed(self.answer)
 
-    def fetch(self, render: Callable[[Request], Any]) -> Deferred[bytes]:
-        """Fetch from a server that answers with C{render}."""
-
-        def recorded(request: Request) -> Any:
-            self.requests.append(request)
-            return render(request)
-
-        self.agent = RequestTraversalAgent(Page(recorded))
-        fetching = fetchTorrent(self.clock, self.agent, URL)
-        self.agent.flush()
-        return fetching
-
-    def reason(self, fetching: Deferred[bytes]) -> str:
-        """Why C{fetching} failed, behind the URL."""
-        message = str(self.failureResultOf(fetching, MetainfoError).value)
-        self.assertTrue(message.startswith(f"{URL}: "), message)
-        return message.removeprefix(f"{URL}: ")
-
-    def test_success(self) -> None:
-        """The body is the result; we said who asks."""
-        self.assertEqual(self.successResultOf(self.fetch(lambda request: b"d4:infodee")), b"d4:infodee")
-        self.assertEqual(self.requests[0].getHeader("user-agent"), "twisted_bt")
-
-    def test_status(self) -> None:
-        """Any other status is named."""
-
-        def missing(request: Request) -> bytes:
-            request.setResponseCode(404)
-            return b"no such page"
-
-        self.assertEqual(self.reason(self.fetch(missing)), "the server answers 404")
-
-    def test_redirect(self) -> None:
-        """A redirect is followed, relative ones from where we are."""
-
-        def moved(request: Request) -> bytes:
-            if request.path == b"/b.torrent":
-                return b"here"
-            request.redirect(b"b.torrent")
-            return b"elsewhere"
-
-        fetching = self.fetch(moved)
-        self.agent.flush()
-        self.assertEqual(self.successResultOf(fetching), b"here")
-
-    def test_redirectsForEver(self) -> None:
-        """Redirects end after a few."""
-
-        def around(request: Request) -> bytes:
-            request.redirect(b"/again")
-            return b""
-
-        fetching = self.fetch(around)
-        for _ in range(20):
-            self.agent.flush()
-        self.assertIn("more than 5 times", self.reason(fetching))
-        self.assertEqual(len(self.requests), 6)
-
-    def test_redirectElsewhere(self) -> None:
-        """A redirect to something that is no web server is refused."""
-
-        def away(request: Request) -> bytes:
-            request.redirect(b"file:///etc/passwd")
-            return b""
-
-        self.assertIn("file:///etc/passwd", self.reason(self.fetch(away)))
-
-    def test_tooLong(self) -> None:
-        """A body over the limit ends the download, with or without a length given."""
-        self.patch(sources, "MAX_TORRENT_SIZE", 1000)
-
-        def chunked(request: Request) -> int:
-            for _ in range(11):
-                request.write(b"x" * 100)
-            return NOT_DONE_YET
-
-        self.assertIn("hardly a torrent file", self.reason(self.fetch(lambda request: b"x" * 1001)))
-        self.assertIn("hardly a torrent file", self.reason(self.fetch(chunked)))
-
-    def test_timeLimit(self) -> None:
-        """A server that never finishes is given up, and its connection dropped."""
-
-        def slow(request: Request) -> int:
-            request.write(b"x")
-            return NOT_DONE_YET
-
-        fetching = self.fetch(slow)
-        self.clock.advance(sources.FETCH_TIMEOUT - 1)
-        self.assertNoResult(fetching)
-        self.clock.advance(1)
-        self.assertIn("no complete answer within 60 seconds", self.reason(fetching))
-        self.agent.flush()
-        self.assertTrue(self.requests[0]._disconnected)
-
-    def test_cancel(self) -> None:
-        """Who asked may cancel; that is no error of the server's."""
-        fetching = self.fetch(lambda request: NOT_DONE_YET)
-        fetching.cancel()
-        self.failureResultOf(fetching, CancelledError)
-
-    def test_unreachable(self) -> None:
-        """Name and connection errors are said in words."""
-        for error, words in [
-            (DNSLookupError("x"), "the server's name is not known"),
-            (ConnectionRefusedError(), "no connection: Connection was refused by other side."),
-            (ValueError("odd"), "odd"),
+    def test_each(self) -> None:
+        """A path is read, a URL fetched, a magnet link parsed."""
+        for source, found in [
+            (str(self.path), self.metainfo),
+            ("http://host/x", self.metainfo),
+            (LINK, Magnet.parse(LINK)),
         ]:
-            agent: Any = FailingAgent(error)
-            self.assertEqual(self.reason(fetchTorrent(self.clock, agent, URL)), words)
+            reading = Deferred.fromCoroutine(readSource(self.reactor, source))
+            self.assertEqual(self.successResultOf(reading), found)
+        self.assertEqual(self.asked, [("http://host/x", sources.MAX_TORRENT_SIZE)])
+
+    def test_noTorrent(self) -> None:
+        """What a web server gives that is no torrent is refused by URL."""
+        self.answer = b"<html>"
+        failure = self.failureResultOf(
+            Deferred.fromCoroutine(fetchMetainfo(self.reactor, "http://host/b")), MetainfoError
+        )
+        self.assertTrue(failure.getErrorMessage().startswith("http://host/b: not a torrent file"))
+
+    def test_noWebClient(self) -> None:
+        """The front doors bring no web client along: most runs need none, and it takes long to import."""
+        code = "import sys, twisted_bt.cli, twisted_bt.tap; print([m for m in sys.modules if '.web' in m])"
+        argv, folder = [sys.executable, "-c", code], Path(sources.__file__).parents[2]
+        done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout, "[]\n")

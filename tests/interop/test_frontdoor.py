@@ -29,8 +29,11 @@ TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 TWIST = [sys.executable, "-m", "twisted"]
 TOOL = [sys.executable, "-c", "import sys; from twisted_bt.cli import main; sys.exit(main())"]
 
+#: Nobody is looked for in the world or the local network.
+ALONE = ("--no-dht", "--no-lsd")
 #: Seconds after which a process that should have ended by itself is taken to hang.
 PATIENCE = 60.0
+GET = [*TOOL, "get", *ALONE]
 #: Seconds within which a daemon has to be gone once it is told so.
 PROMPT = 8.0
 
@@ -145,7 +148,7 @@ def daemon(*arguments: str, twistd: Sequence[str] = ()) -> list[str]:
     return [
         *TWISTD,
         *("-n", *twistd, "bittorrent"),
-        *("--state-dir", "state", "--download-dir", "data", "--interface", "127.0.0.1"),
+        *("--state-dir", "state", "--download-dir", "data", "--interface", "127.0.0.1", *ALONE),
         *arguments,
     ]
 
@@ -224,7 +227,7 @@ def test_configFile(here: Path, content: Content, seeder: str) -> None:
     """A file says the same as a command line."""
     (here / "bt.toml").write_text(
         f'torrents = ["{content.torrent}"]\npeer = ["{seeder}"]\nstate_dir = "s"\ndownload-dir = "d"\n'
-        'interface = ["127.0.0.1"]\nexit-when-complete = true\n',
+        'interface = ["127.0.0.1"]\nexit-when-complete = true\nno-dht = true\nno-lsd = true\n',
         encoding="utf-8",
     )
     assert run([*TWISTD, "-n", "bittorrent", "--config", "bt.toml"], here).status == 0
@@ -265,7 +268,8 @@ def test_silentTracker(here: Path, content: Content) -> None:
         (["--peer", "nowhere"], ["--peer", "'nowhere'"]),
         (["missing.torrent"], ["missing.torrent", "No such file"]),
         (["wrong.torrent"], ["wrong.torrent", "piece length"]),
-        (["magnet:?xt=urn:btih:abc"], ["magnet links are not supported yet"]),
+        (["magnet:?xt=urn:btih:abc"], ["magnet link", "info-hash"]),
+        (["--dht-bootstrap", "nowhere"], ["--dht-bootstrap", "'nowhere'"]),
         (["--config", "missing.toml"], ["missing.toml", "No such file"]),
         (["--config", "unknown.toml"], ["unknown.toml", "unknown key 'max-peer'"]),
         (["--config", "type.toml"], ["type.toml", "'listen-port' must be a whole number"]),
@@ -438,7 +442,7 @@ def test_demoOnTerminal(here: Path) -> None:
 
 def test_get(here: Path, content: Content, seeder: str) -> None:
     """C{get} ends with status 0 once all is there; then C{verify} agrees, until something is changed."""
-    outcome = run([*TOOL, "get", str(content.torrent), "-o", "out", "--peer", seeder], here)
+    outcome = run([*GET, str(content.torrent), "-o", "out", "--peer", seeder], here)
     assert outcome.status == 0, outcome
     assert "content: complete and verified" in outcome.err
     assert outcome.out == ""
@@ -454,7 +458,7 @@ def test_get(here: Path, content: Content, seeder: str) -> None:
 
 def test_getAgain(here: Path, content: Content) -> None:
     """What is there already needs no peer."""
-    outcome = run([*TOOL, "get", str(content.torrent), "-o", str(content.folder)], here)
+    outcome = run([*GET, str(content.torrent), "-o", str(content.folder)], here)
     assert outcome.status == 0, outcome
     assert "(0 B downloaded" in outcome.err
 
@@ -462,7 +466,7 @@ def test_getAgain(here: Path, content: Content) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(here: Path, content: Content, number: int) -> None:
     """Ctrl-C ends C{get} cleanly, with the status of who was interrupted."""
-    argv = [*TOOL, "get", str(content.torrent), "--peer", "127.0.0.1:1", "--listen-port", "0"]
+    argv = [*GET, str(content.torrent), "--peer", "127.0.0.1:1", "--listen-port", "0"]
     silent = socket.create_server(("127.0.0.1", 0))
     argv[-3] = f"127.0.0.1:{silent.getsockname()[1]}"
     with closing(silent), running(argv, here) as process:
@@ -481,12 +485,12 @@ def test_getRefused(here: Path, content: Content) -> None:
             (["http://127.0.0.1:1/x"], "no connection"),
             ([str(content.torrent), "--listen-port", port, "--interface", "127.0.0.1"], f"port {port}"),
         ]:
-            run([*TOOL, "get", *arguments], here).refusedWith("twisted-bt: ", word)
+            run([*GET, *arguments], here).refusedWith("twisted-bt: ", word)
 
 
 def test_getDiskFull(here: Path, content: Content, seeder: str) -> None:
     """A disk that takes no more is one line and status 1."""
-    argv = [*TOOL, "get", str(content.torrent), "--peer", seeder]
+    argv = [*GET, str(content.torrent), "--peer", seeder]
     with running(argv, here, limit=400_000) as process:
         assert process.end() == 1, process.lines
     assert process.lines[-1].startswith("twisted-bt: "), process.lines
@@ -507,7 +511,7 @@ def test_createAndGet(here: Path, content: Content) -> None:
     made = run([*TOOL, "create", str(content.folder / "content"), "-o", "x.torrent", "--hybrid"], here)
     assert made.status == 0, made
     assert run([*TOOL, "verify", "x.torrent", "-d", str(content.folder)], here).status == 0
-    assert run([*TOOL, "get", "x.torrent", "-o", str(content.folder)], here).status == 0
+    assert run([*GET, "x.torrent", "-o", str(content.folder)], here).status == 0
 
 
 def test_brokenPipe(here: Path, content: Content) -> None:

@@ -105,8 +105,6 @@ def progressLine(swarms: Iterable[SwarmSession], fetching: Collection[MetadataSe
     down = sum(each.downloadRate for each in swarms)
     up = sum(each.uploadRate for each in swarms)
     parts = []
-    if fetching:
-        parts.append(f"{_names(fetching)}: {fetchingLine(fetching)}")
     if checking:
         parts.append(f"checking {_names(checking)}")
     if downloading:
@@ -120,11 +118,11 @@ def progressLine(swarms: Iterable[SwarmSession], fetching: Collection[MetadataSe
         parts.append(f"seeding {_names(seeding)}")
     if up >= 1 and parts:
         parts.append(f"{formatRate(up)} up")
-    if not parts:
-        return None
-    if swarms:
+    if parts:
         parts.append(plural(sum(map(peerCount, swarms)), "peer"))
-    return ", ".join(parts)
+    if fetching:
+        parts.insert(0, f"{_names(fetching)}: {fetchingLine(fetching)}")
+    return ", ".join(parts) or None
 
 
 def peerCount(swarm: SwarmSession) -> int:

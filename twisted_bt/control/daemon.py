@@ -72,6 +72,8 @@ class Daemon(MultiService):
         self._unobserve = self.client.observe(LogObserver())
         super().startService()
         _log.info("listening for peers on port {port}", port=self.client.listenerPort)
+        if self.client.dhtPort is not None:
+            _log.info("DHT node on port {port}", port=self.client.dhtPort)
         self._ticker.start()
         self._job = Deferred.fromCoroutine(self._run()).addErrback(self._failed)
 

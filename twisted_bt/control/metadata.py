@@ -61,10 +61,11 @@ class MetadataWatch:
         if self._terminal:
             self._out.write(f"\r{line}{_CLEAR}")
             self._out.flush()
+            self._said = line
         elif line != self._said and self._clock.seconds() >= self._next:
             self._next = self._clock.seconds() + LINE_INTERVAL
             print(line, file=self._out, flush=True)
-        self._said = line
+            self._said = line
 
     def close(self) -> None:
         """Make room for what comes next."""
