@@ -102,9 +102,12 @@ class OpentrackerProcess:
             f"GET /announce?info_hash={quoted}&peer_id=-XX0000-000000000000&port=1&left=1"
             f"&event={event}&compact=1 HTTP/1.0\r\n\r\n"
         )
-        with socket.create_connection((self.host, self.port), 2.0) as connection:
-            connection.sendall(query.encode("ascii"))
-            return connection.makefile("rb").read()
+        try:
+            with socket.create_connection((self.host, self.port), 2.0) as connection:
+                connection.sendall(query.encode("ascii"))
+                return connection.makefile("rb").read()
+        except OSError as error:  # it drops connections now and then, while it reads its list for one
+            return f"failure reason: {error}".encode()
 
     def stop(self) -> Deferred[None]:
         """End the process."""
