@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bitarray.util import zeros
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.logger import Logger
 
@@ -62,10 +63,7 @@ class Library:
             if self._stopped:
                 return
             try:
-                if row.magnet and not row.loc.metafilePath.name:
-                    self._fetch(row, Magnet.parse(row.magnet))
-                else:
-                    await self._openAgain(row)
+                await self._openAgain(row)
             except BitTorrentError as reason:
                 self._log.error(
                     "cannot go on with {infoHash}: {reason}", infoHash=row.infoHash.hex(), reason=str(reason)
@@ -73,7 +71,11 @@ class Library:
 
     async def _openAgain(self, row: TorrentRow) -> None:
         async with self._locked(row.infoHash):
-            if row.infoHash not in self.swarms:
+            if row.infoHash in self.swarms or row.infoHash in self.fetching:
+                return  # somebody was quicker
+            if row.magnet and not row.loc.metafilePath.name:
+                self._fetch(row, Magnet.parse(row.magnet))
+            else:
                 await self._open(row)
 
     # -- adding
@@ -120,11 +122,12 @@ class Library:
                 metainfo = await fetching.whenFetched()
                 await fetching.stop()
                 async with self._locked(row.infoHash):
+                    fetching.check()  # it may have been removed meanwhile
                     swarm = self.swarms.get(row.infoHash) or await self._keep(row, metainfo)
-                swarm.peersFound(fetching.peers(), "magnet")
-                fetching.opened(swarm)
+                fetching.handOver(swarm)
             except BitTorrentError as reason:
                 fetching.failed(reason)
+                await fetching.stop()
             finally:
                 self.fetching.pop(row.infoHash, None)
 
@@ -174,8 +177,13 @@ class Library:
         make = SwarmSession.newLeecher if row.keepOpen else SwarmSession.newSeeder
         swarm = make(self._parts.engine, metainfo, row.loc.dataDirPath, self._observers)
         if row.magnet:
-            selected = [number for each in Magnet.parse(row.magnet).selectOnly for number in each]
-            swarm.selectFiles(selected or None)
+            ranges = Magnet.parse(row.magnet).selectOnly
+            if ranges:
+                # Links name up to a thousand times a million files; so first see which there are.
+                chosen = zeros(len(metainfo.files))
+                for each in ranges:
+                    chosen[each.start : each.stop] = True
+                swarm.selectFiles(chosen.search(1) if chosen.any() else None)
         self.swarms[row.infoHash] = swarm
         swarm.start(row.paused)
         return swarm

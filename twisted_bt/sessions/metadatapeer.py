@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_bt.errors import PeerDisconnected, ProtocolError, SessionException
 from twisted_bt.peerwire.extended import ExtendedHandshake, ExtensionIds, LocalExtensions
-from twisted_bt.peerwire.messages import Extended, HaveNone
+from twisted_bt.peerwire.messages import Extended, HaveNone, Port
 from twisted_bt.peerwire.metadata import MetadataKind, MetadataMessage
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.sessions.dialect import HANDSHAKE_ID
@@ -115,8 +115,12 @@ class MetadataPeer(WireSession["MetadataSession"]):
             self.client = theirs.client
         if theirs.port and self.listenAddr is None:
             self.listenAddr = PeerAddr(self.connectedPeerAddr.host, theirs.port)
+        self.swarmSession.meeting.described(self)
         self.size = theirs.metadataSize if MetadataMessage.name in self._ids else None
         self.swarmSession.offered(self, self.size)
 
+    def _port(self, message: Port) -> None:
+        self.swarmSession.dhtNodeHeard(self, message.port)
 
-MetadataPeer.handlers = _Handlers({Extended: MetadataPeer._extended})
+
+MetadataPeer.handlers = _Handlers({Extended: MetadataPeer._extended, Port: MetadataPeer._port})

@@ -36,6 +36,8 @@ from twisted_bt.torrent.progress import Progress, startProgress
 UNKNOWN_LEFT = 1 << 14
 #: Seconds in which a peer should say that it has the metadata, where others wait for its slot.
 PATIENCE = 30.0
+#: What tells of peers without knowing whether they may be in a private swarm.
+_HEARSAY = frozenset({"dht", "pex", "lsd"})
 
 
 class FetchStatus(Enum):
@@ -72,7 +74,7 @@ class MetadataSession:
         self.announcing = Announcing(self, [[url] for url in magnet.trackers])
         self.seeking = Seeking(self, private=False)
         self._download: MetadataDownload[MetadataPeer] = MetadataDownload(magnet.infoHash, magnet.infoHashV2)
-        self._met: list[PeerAddr] = []
+        self._met: dict[PeerAddr, None] = {}
         self._flushing: dict[MetadataPeer, None] = {}
         self._fetched: list[Deferred[Metainfo]] = []
         self._opened: list[Deferred[SwarmSession]] = []
@@ -122,11 +124,6 @@ class MetadataSession:
     ) -> MetadataPeer:
         """A session about metadata, not yet registered."""
         return MetadataPeer(self, addr, incoming, now, protocol)
-
-    def peers(self) -> list[PeerAddr]:
-        """Whom the swarm that follows may dial: those we met first."""
-        met = [peer.listenAddr for peer in self.connectedPeers.values() if peer.listenAddr is not None]
-        return list(dict.fromkeys([*met, *self._met, *(known.addr for known in self.meeting.known)]))
 
     def whenChecked(self) -> Deferred[MetadataSession]:
         """There is nothing to check."""
@@ -187,8 +184,18 @@ class MetadataSession:
             for each in opened:
                 each.errback(reason)
 
-    def opened(self, swarm: SwarmSession) -> None:
-        """C{swarm} takes our place."""
+    def check(self) -> None:
+        """@raise BitTorrentError: it failed, for this reason."""
+        if self._failure is not None:
+            raise self._failure
+
+    def handOver(self, swarm: SwarmSession) -> None:
+        """C{swarm} takes our place, and dials whom we know: those we were connected to first."""
+        for known in self.meeting.known:
+            # Nobody knew that it is private; but whom others told of is not for it (BEP 27).
+            if not (swarm.metainfo.private and known.sources <= _HEARSAY):
+                source = "magnet" if known.addr in self._met else min(known.sources)
+                swarm.peersFound([known.addr], source)
         opened, self._opened = self._opened, []
         for each in opened:
             each.callback(swarm)
@@ -197,7 +204,9 @@ class MetadataSession:
         """Talk to nobody any more; fires once the last connection is closed."""
 
         async def stop() -> None:
-            self._met = self.peers()
+            for peer in self.connectedPeers.values():
+                if peer.established and peer.listenAddr is not None:
+                    self._met[peer.listenAddr] = None
             self.status = FetchStatus.STOPPED
             self.seeking.stop()
             told = self.announcing.stop()
@@ -229,6 +238,10 @@ class MetadataSession:
         """C{peer} has metadata of C{size} bytes, it says; C{None}: none."""
         self._do(self._download.joined(peer, size, self._now()))
         self._tell()
+
+    def dhtNodeHeard(self, peer: MetadataPeer, port: int) -> None:
+        """C{peer} runs a DHT node at C{port} (BEP 5)."""
+        self.engine.hearNode(peer.connectedPeerAddr.host, port)
 
     def heard(self, peer: MetadataPeer, message: MetadataMessage) -> None:
         """C{peer} gave a piece, or refused it.  @raise ProtocolError: not as it should be."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 ANNOUNCE_AGAIN = 900.0
 #: While there is nobody to talk to.
 LOOK_AGAIN = 60.0
-#: Where there was no node to ask: it may be that we have only just begun.
-TRY_AGAIN = 5.0
+#: Where no node took it: it may be that we have only just begun.  Doubled each time, up to L{LOOK_AGAIN}.
+TRY_AGAIN = 0.5
 
 
 class ISeeker(Protocol):
@@ -61,11 +61,13 @@ class Seeking:
         self._running = False
         self._next: IDelayedCall | None = None
         self._search: Deferred[int] | None = None
+        self._inVain = 0
 
     def start(self) -> None:
         """Announce from now on."""
         if self._running or self._private:
             return
+        self._inVain = 0
         self._running = True
         local = self._swarm.engine.local()
         if local is not None:
@@ -91,7 +93,7 @@ class Seeking:
         engine = self._swarm.engine
         node = engine.dht()
         if node is None:
-            self._later(TRY_AGAIN)
+            self._announced(0)
             return
         search = self._search = Deferred.fromCoroutine(self._announce(node))
         search.addCallbacks(self._announced, self._failed)
@@ -110,8 +112,13 @@ class Seeking:
 
     def _announced(self, nodes: int) -> None:
         self._search = None
+        if not nodes:
+            self._later(min(TRY_AGAIN * 2**self._inVain, LOOK_AGAIN))
+            self._inVain = min(self._inVain + 1, 10)
+            return
+        self._inVain = 0
         starving = not self._swarm.complete and not self._swarm.connectedPeers
-        self._later(TRY_AGAIN if not nodes else LOOK_AGAIN if starving else ANNOUNCE_AGAIN)
+        self._later(LOOK_AGAIN if starving else ANNOUNCE_AGAIN)
 
     def _failed(self, reason: Failure) -> None:
         self._search = None
