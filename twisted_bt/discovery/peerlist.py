@@ -227,7 +227,7 @@ class PeerList:
                 del self._givenUp[next(iter(self._givenUp))]
             return
         first = NAMED_RETRY if known.failures and known.rank == _INSISTED else FIRST_RETRY
-        wait = min(MAX_RETRY, first * 2 ** min(10, max(0, known.failures - 1)))
+        wait = min(MAX_RETRY, first * 2 ** min(12, max(0, known.failures - 1)))
         self._enqueue(known, now + wait * self._random.uniform(0.8, 1.2))
 
     def forget(self, addr: PeerAddr) -> None:
