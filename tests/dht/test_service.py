@@ -97,6 +97,15 @@ class JoinTests(WorldTestCase):
         self.net.advance(100.0)
         self.assertEqual(DhtState.decode(node.state()).nodes, state.nodes)
 
+    def test_aloneForLong(self) -> None:
+        """A week with nobody: it tries every few minutes still."""
+        self.world.node()
+        node = self.world.node(routers=(("9.9.9.9", 9),))
+        (only,) = node._nodes.values()
+        only.failedJoins = 5000
+        self.net.advance(1000.0)
+        self.assertGreater(only.failedJoins, 5001)
+
     def test_addNode(self) -> None:
         """Nodes from torrents and peers, also before the start; what cannot be one is nothing."""
         self.world.grow(8)
@@ -149,6 +158,16 @@ class FindTests(WorldTestCase):
         self.net.advance(100.0, lambda: early)
         self.assertNoResult(searching)
         self.net.result(searching)
+
+    def test_badListener(self) -> None:
+        """What whoever is told of peers raises is logged; the search goes on to its end."""
+        self.net.result(self.nodes[3].announce(HASH, 1234))
+
+        def bad(peers: object) -> None:
+            raise RuntimeError("no")
+
+        self.assertEqual(len(self.net.result(self.nodes[20].getPeers(HASH, bad))), 1)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_nothing(self) -> None:
         """Of what nobody announced nothing is found."""
@@ -376,6 +395,15 @@ class BothFamiliesTests(SynchronousTestCase):
         six.failedJoins = 3
         four.failedJoins = 3
         self.assertEqual(four.wanted, 0)
+
+    def test_heardBefore(self) -> None:
+        """Nodes that were named before the start are asked, each by ours of its family."""
+        node = DhtNode(self.udp, Random(1), 0, settings=DhtSettings(routers=()))
+        node.addNode("10.0.0.8", 8)
+        node.addNode("fd00::8", 8)
+        node.startService()
+        self.addCleanup(self._stopped, node)
+        self.assertEqual({str(addr) for _, addr in self.udp.sent}, {"10.0.0.8:8", "[fd00::8]:8"})
 
     def test_addresses(self) -> None:
         """BEP 45: a node for each address, all on one port number, with one store."""

@@ -162,6 +162,6 @@ class RenewedAnnounces(Service):
     def _ended(self, entry: _Entry, took: int) -> None:
         entry.announcing = None
         entry.failures = 0 if took else entry.failures + 1
-        wait = self._interval if took else min(self._interval, RETRY * 2 ** (entry.failures - 1))
+        wait = self._interval if took else min(self._interval, RETRY * 2 ** min(entry.failures - 1, 10))
         entry.due = self._reactor.seconds() + wait * self._random.uniform(0.9, 1.1)
         self._schedule()

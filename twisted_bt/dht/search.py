@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_bt.dht.lookup import Candidate, Lookup
@@ -23,6 +24,8 @@ class Search:
     @ivar lookup: the search's state; offer it nodes to begin with.
     @ivar seen: called with each answer, and who gave it, as soon as it is there.
     """
+
+    _log = Logger()
 
     def __init__(self, node: AddressNode, lookup: Lookup, ask: Ask) -> None:
         self.lookup = lookup
@@ -77,7 +80,10 @@ class Search:
     def _answered(self, response: Response, candidate: Candidate) -> None:
         if self._over:
             return
-        self.seen(candidate, response)
+        try:
+            self.seen(candidate, response)
+        except Exception:  # of whoever wanted peers; the search is not to hang for that
+            self._log.failure("whoever was told of an answer failed")
         nodes = self._node.named(response, candidate.addr)
         self.lookup.answered(candidate, response.sender, nodes, response.token())
         self._step()

@@ -116,11 +116,10 @@ class DhtNode(Service):
     def _currentState(self) -> DhtState:
         found: list[NodeInfo] = []
         for node in self._nodes.values():
-            # Those that were there for long will be there again; none answered: keep what we had.
-            contacts = sorted(
-                (each for each in node.table if not each.failures), key=lambda each: -each.heard
-            )
-            nodes = [each.node for each in contacts[:MAX_NODES]]
+            usable = [each for each in node.table if not each.failures]
+            usable.sort(key=lambda each: -each.heard)
+            nodes = [each.node for each in usable[:MAX_NODES]]
+            # Where nobody is left our own network may be down: keep what we had.
             found += nodes or [each for each in self._saved.nodes if each.addr.isIPv6 == node.ipv6]
         return DhtState({name: node.id for name, node in self._nodes.items()}, tuple(dict.fromkeys(found)))
 
@@ -143,6 +142,7 @@ class DhtNode(Service):
             )
             for home in homes
         }
+        self._joinAt.clear()
         super().startService()
         for node in self._nodes.values():
             node.relatives = [each for each in self._nodes.values() if each.ipv6 != node.ipv6]
@@ -236,7 +236,8 @@ class DhtNode(Service):
 
         def ended(outcome: object) -> None:
             self._joining.discard(node)
-            wait = min(_JOIN_RARELY, _JOIN_AGAIN * 2**node.failedJoins) * self._random.uniform(0.8, 1.2)
+            wait = min(_JOIN_RARELY, _JOIN_AGAIN * 2 ** min(node.failedJoins, 10))
+            wait *= self._random.uniform(0.8, 1.2)
             self._joinAt[node] = self._reactor.seconds() + wait
             if self.running and not self._joining:
                 waiting, self._waiting = self._waiting, []
@@ -253,6 +254,8 @@ class DhtNode(Service):
         saved = [each for each in self._saved.nodes if each.addr.isIPv6 == node.ipv6]
         heard, self._heard = self._heard, {}
         first = [*addresses, *await self._resolve(heard)]
+        # The others are for our node in the other family.
+        self._heard.update(dict.fromkeys(each for each in first if each.isIPv6 != node.ipv6))
         await node.join(saved, self._of(node, first))
         if len(node.table) < K:
             routers = await self._resolve(self.settings.routers)
