@@ -12,9 +12,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_bt.control import dhttool
-from twisted_bt.control.dhttool import getPeers, parseHash, ping, sample, withNode
+from twisted_bt.control.dhttool import PATIENCE, getPeers, parseHash, ping, sample, withNode
 from twisted_bt.control.options import HostPort
 from twisted_bt.dht.messages import NodeInfo, Samples
+from twisted_bt.dht.routing import K
 from twisted_bt.dht.settings import DhtSettings
 from twisted_bt.errors import KrpcError, KrpcSilence
 from twisted_bt.torrent.addresses import PeerAddr
@@ -91,7 +92,7 @@ class GetPeersTests(DhtToolTestCase):
 
     def get(self) -> Deferred[None]:
         """Search."""
-        return Deferred.fromCoroutine(getPeers(self.node, HASH, self.out))
+        return Deferred.fromCoroutine(getPeers(self.node, self.clock, HASH, self.out))
 
     def test_atOnce(self) -> None:
         """Peers are printed as they come, one a line."""
@@ -109,6 +110,31 @@ class GetPeersTests(DhtToolTestCase):
         self.assertEqual(self.refused(work), "no peers found")
         self.node.nodeCount = 0
         self.assertIn("--bootstrap", self.refused(self.get()))
+
+    def test_joining(self) -> None:
+        """The search begins with many nodes at once, with one after a moment, and not with none."""
+        for count, seconds in ((K, 0.0), (1, PATIENCE), (0, None)):
+            self.node.joined, self.node.search, self.node.nodeCount = Deferred(), Deferred(), 0
+            work = self.get()
+            self.node.nodeCount = count
+            began = self.clock.seconds()
+            for _ in range(50):
+                self.clock.advance(0.1)
+                if self.node.joined.called:
+                    break
+            self.assertEqual(self.node.joined.called, seconds is not None)
+            if seconds is not None:
+                self.assertLess(self.clock.seconds() - began, seconds + 0.2)
+            work.cancel()
+            self.failureResultOf(work, CancelledError)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cutJoining(self) -> None:
+        """To be cut short before the search is no reason to begin it."""
+        self.node.joined = Deferred()
+        work = self.get()
+        work.cancel()
+        self.failureResultOf(work, CancelledError)
 
     def test_cut(self) -> None:
         """A search that is cut short has a result if it has peers."""

@@ -11,6 +11,8 @@ from random import SystemRandom
 from typing import Any, TextIO
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from twisted_bt.control.commandline import addCommand, addTimeout, argument
@@ -19,6 +21,7 @@ from twisted_bt.control.options import HostPort, parseHostPort
 from twisted_bt.control.sources import isMagnet, readMagnet
 from twisted_bt.control.units import plural
 from twisted_bt.dht.messages import Samples
+from twisted_bt.dht.routing import K
 from twisted_bt.dht.service import DhtNode
 from twisted_bt.dht.settings import ROUTERS, DhtSettings
 from twisted_bt.errors import KrpcError, KrpcSilence, MagnetError
@@ -26,6 +29,11 @@ from twisted_bt.interfaces import IClientReactor
 from twisted_bt.naming import resolve
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.ids import parseInfoHash
+
+#: Seconds for one answer in a search: somebody is watching, and most answer within one.
+QUERY_TIMEOUT = 3.0
+#: Seconds after which one node is enough to begin with.
+PATIENCE = 1.0
 
 
 def parseHash(text: str) -> bytes:
@@ -79,7 +87,7 @@ def addDht(commands: Any) -> None:
 
 
 def _getPeers(arguments: argparse.Namespace) -> int:
-    return _run(arguments, lambda node, _: getPeers(node, arguments.infoHash, sys.stdout))
+    return _run(arguments, lambda node, reactor: getPeers(node, reactor, arguments.infoHash, sys.stdout))
 
 
 def _ping(arguments: argparse.Namespace) -> int:
@@ -102,9 +110,14 @@ def _run(
 ) -> int:
     """Do C{work} with a node of our own; the exit status."""
     routers: Sequence[tuple[str, int]] = arguments.bootstrap or ROUTERS
+    seconds: float = arguments.timeout
     # Read-only (BEP 43): gone in a moment, so nobody should remember us.
-    settings = DhtSettings(routers=tuple(routers) if joining else (), readOnly=True)
-    return runToEnd(lambda reactor: withNode(reactor, settings, arguments.timeout, work))
+    settings = DhtSettings(
+        routers=tuple(routers) if joining else (),
+        readOnly=True,
+        queryTimeout=QUERY_TIMEOUT if joining else seconds,
+    )
+    return runToEnd(lambda reactor: withNode(reactor, settings, seconds, work))
 
 
 async def withNode(
@@ -134,7 +147,7 @@ async def withNode(
         await maybeDeferred(node.stopService)
 
 
-async def getPeers(node: DhtNode, infoHash: bytes, out: TextIO) -> None:
+async def getPeers(node: DhtNode, clock: IReactorTime, infoHash: bytes, out: TextIO) -> None:
     """
     Print the peers of C{infoHash} as they come.  If the time is up, those found so far are a result.
 
@@ -148,7 +161,7 @@ async def getPeers(node: DhtNode, infoHash: bytes, out: TextIO) -> None:
         for addr in addresses:
             print(addr, file=out, flush=True)
 
-    await _joined(node)
+    await _joined(node, clock)
     try:
         await node.getPeers(infoHash, found)
     except CancelledError:
@@ -184,7 +197,7 @@ async def sample(node: DhtNode, reactor: IClientReactor, asked: HostPort | None,
     if asked is not None:
         addresses = await _addresses(reactor, asked)
     else:
-        await _joined(node)
+        await _joined(node, reactor)
         addresses = [each.addr for each in await node.findNode(SystemRandom().randbytes(20))]
     seen: set[bytes] = set()
 
@@ -200,8 +213,31 @@ async def sample(node: DhtNode, reactor: IClientReactor, asked: HostPort | None,
         raise KrpcError(f"{plural(len(addresses), 'node')} asked, no info-hash stored there")
 
 
-async def _joined(node: DhtNode) -> None:
-    await node.whenJoined()
+async def _joined(node: DhtNode, clock: IReactorTime) -> None:
+    """
+    Wait until there is somebody to ask: to search from a few nodes is sooner done than to join well.
+
+    @raise KrpcSilence: nobody answers.
+    """
+    began, joined = clock.seconds(), node.whenJoined()
+    enough = False
+
+    def look() -> None:
+        nonlocal enough
+        if node.nodeCount >= (1 if clock.seconds() - began >= PATIENCE else K):
+            enough = True
+            joined.cancel()
+
+    looking = LoopingCall(look)
+    looking.clock = clock
+    looking.start(0.1)
+    try:
+        await joined
+    except CancelledError:
+        if not enough:  # then it is we who were cancelled
+            raise
+    finally:
+        looking.stop()
     if not node.nodeCount:
         raise KrpcSilence("no node of the DHT answers; --bootstrap names others to begin with")
 
