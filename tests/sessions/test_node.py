@@ -15,8 +15,10 @@ from tests.sessions.case import SwarmCase
 from tests.sessions.test_metadata import MagnetCase
 from twisted_bt.dht.service import DhtNode
 from twisted_bt.dht.settings import DhtSettings
+from twisted_bt.dht.state import DhtState
 from twisted_bt.peerwire.messages import HaveNone, Port
 from twisted_bt.sessions.client import ClientSession
+from twisted_bt.sessions.nodelistener import SAVE_EVERY, STATE
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.testing.host import Host
@@ -120,6 +122,16 @@ class ListenerTests(DhtCase):
         self.assertEqual(client.nodeListener.node.nodeId, nodeId)
         self.assertGreater(client.nodeListener.node.nodeCount, 4)
         self.swarm.run(client.stopService())
+
+    def test_killed(self) -> None:
+        """What it knows is on record while it runs: not every program is stopped properly."""
+        client = self.swarm.leecher(self.withDht(self.router)).client
+        assert client.nodeListener.node is not None
+        self.assertIsNone(client.assembly.notes.get(STATE))
+        self.advance(SAVE_EVERY + 1)
+        saved = DhtState.decode(client.assembly.notes.get(STATE) or b"")
+        self.assertIn(client.nodeListener.node.nodeId, saved.ids.values())
+        self.assertGreater(len(saved.nodes), 4)
 
     def test_stopWhileSearching(self) -> None:
         """C{stopService} in the middle of a search leaves nothing, and fails nothing."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Under which the database keeps what the node knows.
 STATE = "dht"
+#: Seconds between two times that it is put there, since programs are killed.
+SAVE_EVERY = 600.0
 
 
 class NodeListener(ClientService):
@@ -35,6 +38,7 @@ class NodeListener(ClientService):
         super().__init__("dht", lambda: ())
         self._client = client
         self.node: DhtNode | None = None
+        self._saving: IDelayedCall | None = None
 
     @property
     def port(self) -> int | None:
@@ -59,6 +63,7 @@ class NodeListener(ClientService):
             node = self._start(0)
         self.node = node
         self.running = 1
+        self._saving = client.reactor.callLater(SAVE_EVERY, self._save)
 
     def _start(self, port: int) -> DhtNode:
         # Loaded when it is wanted: many who embed a client want none, and it takes a twentieth of a second.
@@ -83,6 +88,9 @@ class NodeListener(ClientService):
         """Fires once the port is closed and what the node knows is on record."""
         node, self.node = self.node, None
         self.running = 0
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
 
         async def stop() -> None:
             if node is not None:
@@ -94,10 +102,11 @@ class NodeListener(ClientService):
         stopping.addErrback(self._notSaved)
         return stopping
 
-    def save(self) -> None:
-        """Put what the node knows on record, now and then, since programs are killed."""
+    def _save(self) -> None:
+        client = self._client
+        self._saving = client.reactor.callLater(SAVE_EVERY, self._save)
         if self.node is not None:
-            self._client.assembly.notes.put(STATE, self.node.state()).addErrback(self._notSaved)
+            client.assembly.notes.put(STATE, self.node.state()).addErrback(self._notSaved)
 
     def _notSaved(self, reason: Failure) -> None:
         self._log.failure("saving what the DHT knows", reason)
