@@ -26,6 +26,7 @@ from twisted.python import usage
 
 from twisted_bt.control.config import readConfig
 from twisted_bt.control.daemon import Daemon
+from twisted_bt.control.names import letLookupsGo
 from twisted_bt.control.options import FLAG, DaemonConfig, Option, allOptions, fromText
 from twisted_bt.control.preflight import checkFolder, checkPort, listenMessage
 from twisted_bt.control.sources import checkSource, isMagnet, isURL, readMagnet, readMetainfo
@@ -166,6 +167,11 @@ class _FrontService(Daemon):
     """
 
     door: usage.Options | None = None
+
+    def privilegedStartService(self) -> None:
+        """See L{letLookupsGo}."""
+        letLookupsGo(self.client.reactor)
+        super().privilegedStartService()
 
     def startService(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,3 +141,17 @@ def test_dht(here: Path, content: Content) -> None:
             peers = run([*ask, "get-peers", content.infoHash, *search], here)
             assert peers.status == 0, peers
             assert f"{HOST}:{port}" in peers.out.splitlines(), peers
+
+
+def test_slowNames(here: Path) -> None:
+    """SIGTERM ends C{get} and the daemon promptly although a name server does not answer."""
+    for argv in (GET, daemon()):
+        slow = (
+            "import socket, time; look = socket.getaddrinfo; socket.getaddrinfo = "
+            "lambda host, *more: time.sleep(60) if host == 'slow.invalid' else look(host, *more); "
+        )
+        argv = [argv[0], "-c", slow + argv[2], *argv[3:]]
+        link = "magnet:?xt=urn:btih:" + "07" * 20 + "&dn=x&x.pe=slow.invalid:1&tr=udp://slow.invalid:1/"
+        with running([*argv, link], here) as process:
+            process.until("x: fetching metadata from 0 peers")
+            assert process.stop() in (128 + signal.SIGTERM, -signal.SIGTERM)

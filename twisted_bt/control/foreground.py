@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import react
 
+from twisted_bt.control.names import letLookupsGo
 from twisted_bt.interfaces import IClientReactor
 
 
@@ -26,6 +27,7 @@ def runToEnd(work: Callable[[IClientReactor], Coroutine[Deferred[Any], Any, obje
     errors: list[BaseException] = []
 
     async def guarded(reactor: Any) -> None:
+        letLookupsGo(reactor)
         job = Deferred.fromCoroutine(work(reactor))
         cleaned: Deferred[None] = Deferred()
         interrupted = False
