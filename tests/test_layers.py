@@ -70,7 +70,7 @@ ALLOWED: dict[str, frozenset[str]] = {
         for name in ("config", "demo", "metadata", "preflight", "sources", "statelock", "verify")
     }
     | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder")},
-    "thread": frozenset({"storage/diskqueue.py"})  # starts them; the others are called on several
+    "thread": frozenset({"storage/diskqueue.py", "control/names.py"})  # start them; others are called on some
     | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder", "resume")},
     "process": frozenset({"cli.py", "tap.py"})
     | {f"control/{name}.py" for name in ("commandline", "dhttool", "foreground", "showing")},
