@@ -64,7 +64,7 @@ HARMLESS = (
 ALLOWED: dict[str, frozenset[str]] = {
     "clock": frozenset({"cli.py", "sessions/assembly.py"}),  # the latter: the date, for what is kept
     "socket": frozenset({"control/preflight.py"}),
-    "disk": frozenset({"cli.py", "tap.py", "sessions/metafiles.py", "torrent/create.py"})
+    "disk": frozenset({"cli.py", "tap.py", "torrent/create.py"})
     | {
         f"control/{name}.py"
         for name in ("config", "demo", "metadata", "preflight", "sources", "statelock", "verify")

@@ -48,9 +48,9 @@ class FaultyCalls(FileCalls):
         self._enter("open")
         return super().open(name, flags, mode, folder)
 
-    def makeFolder(self, name: str, folder: int) -> None:
+    def makeFolder(self, name: str, folder: int | None = None, mode: int = 0o777) -> None:
         self._enter("makeFolder")
-        super().makeFolder(name, folder)
+        super().makeFolder(name, folder, mode)
 
     def write(self, fd: int, buffers: list[memoryview], offset: int) -> int:
         self._enter("write")

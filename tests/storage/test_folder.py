@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.storage.doubles import FaultyCalls, folderFor, openFiles
 from twisted_bt.errors import StorageError
-from twisted_bt.storage.fileio import SLICE, FileCalls, FileLock, Scratch, dataRanges, writeAll
+from twisted_bt.storage.fileio import SLICE, FileCalls, FileLock, Scratch, writeAll
 from twisted_bt.storage.folder import DataFolder
 
 
@@ -125,10 +125,10 @@ class FileIOTests(SynchronousTestCase):
         block = 1 << 16
         os.pwrite(fd, bytes(block), 2 * block)
         os.ftruncate(fd, 8 * block)
-        self.assertEqual(dataRanges(fd, 8 * block), [(2 * block, 3 * block)])
-        self.assertEqual(dataRanges(fd, 2 * block + 5), [(2 * block, 2 * block + 5)])
-        self.assertEqual(dataRanges(fd, block), [])
-        self.assertEqual(dataRanges(fd, 0), [])
+        self.assertEqual(FileCalls().dataRanges(fd, 8 * block), [(2 * block, 3 * block)])
+        self.assertEqual(FileCalls().dataRanges(fd, 2 * block + 5), [(2 * block, 2 * block + 5)])
+        self.assertEqual(FileCalls().dataRanges(fd, block), [])
+        self.assertEqual(FileCalls().dataRanges(fd, 0), [])
 
     def test_rangesUnknown(self) -> None:
         """Where the system cannot tell, all is data."""
@@ -137,7 +137,7 @@ class FileIOTests(SynchronousTestCase):
             raise OSError(errno.EINVAL, "cannot seek data")
 
         self.patch(os, "lseek", unknown)
-        self.assertEqual(dataRanges(self.open(), 100), [(0, 100)])
+        self.assertEqual(FileCalls().dataRanges(self.open(), 100), [(0, 100)])
 
     def test_scratch(self) -> None:
         """A thread's buffer is used again, and grows."""

@@ -63,15 +63,18 @@ class Assembly:
         # One thread writes: more would fight it for the interpreter, and pieces come no faster.
         disk = plugins.diskQueue(reactor, 1, settings.writeBudget)
         self._aside = aside = plugins.diskQueue(reactor, settings.diskThreads, 1 << 30)
-        self._pool = FilePool(settings.maxOpenFiles)
+        files = plugins.files
+        self._pool = FilePool(settings.maxOpenFiles, files)
         self._database = StateDatabase(
-            stateDir / "state.sqlite" if stateDir else None, plugins.diskQueue(reactor, 1, 1 << 30)
+            stateDir / "state.sqlite" if stateDir else None,
+            plugins.diskQueue(reactor, 1, 1 << 30),
+            calls=files,
         )
         self.torrents = TorrentMap(self._database)
         self.notes = Notes(self._database)
         resume = ResumeStore(self._database)
         self._database.openNow()
-        self.metafiles = Metafiles(stateDir / "torrents" if stateDir else None, aside)
+        self.metafiles = Metafiles(stateDir / "torrents" if stateDir else None, aside, files)
         reader = SharedReader()
         self.engine = Engine(
             reactor=reactor,
@@ -83,7 +86,7 @@ class Assembly:
             buffers=PieceBuffers(settings.partialPieceBudget),
             disk=disk,
             storages=plugins.storageFactory
-            or FileStorageFactory(disk, self._pool, settings.preallocate, aside),
+            or FileStorageFactory(disk, self._pool, settings.preallocate, aside, files),
             resume=resume,
             trackers=plugins.trackerClients or TrackerClients(reactor, settings, random),
             reader=reader,

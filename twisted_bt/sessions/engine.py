@@ -28,6 +28,7 @@ from twisted_bt.sessions.policy import StandardPolicy
 from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.storage.diskqueue import DiskThreads
+from twisted_bt.storage.fileio import FileCalls
 from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.metainfo import Metainfo
@@ -70,6 +71,8 @@ class Plugins:
     """Made with the reactor, how many workers, and a budget in bytes; also stopped by the session."""
     trackerClients: Mapping[str, ITrackerClient] | None = None
     """By URL scheme; also closed by the client session."""
+    files: FileCalls = field(default_factory=FileCalls)
+    """Where the engine's own storage, its state and its copies of torrent files are; the system's."""
     wallClock: Callable[[], float] | None = None
     """Seconds since 1970, for what is kept between runs; left out: the system's."""
 

@@ -4,27 +4,27 @@ Torrent files: read from wherever a user keeps them, and kept where the next run
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, succeed
 
 from twisted_bt.errors import MetainfoError, StorageError
 from twisted_bt.interfaces import IDiskQueue
+from twisted_bt.storage.fileio import FileCalls, explained, readFile, replaceFile
 from twisted_bt.torrent.metainfo import MAX_TORRENT, Metainfo
 
 TorrentSource = Metainfo | bytes | str | Path
 
 
-def readMetafile(path: Path) -> Metainfo:
+def readMetafile(path: Path, calls: FileCalls | None = None) -> Metainfo:
     """
     The torrent in the file C{path}.  Touches the disk.
 
+    @param calls: where files are.
     @raise MetainfoError: it cannot be read, or is no torrent; the message names the file.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TORRENT + 1)
+        data = readFile(calls if calls is not None else FileCalls(), path, MAX_TORRENT + 1)
     except OSError as reason:
         raise MetainfoError(f"cannot read {path}: {reason.strerror or reason}") from reason
     try:
@@ -33,31 +33,19 @@ def readMetafile(path: Path) -> Metainfo:
         raise MetainfoError(f"{path}: {reason}") from reason
 
 
-def _write(path: Path, data: bytes) -> None:
-    """All of C{data} under that name, or what was there before; whatever happens."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        with new.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError as reason:
-        raise StorageError(f"cannot write {path}: {reason.strerror or reason}") from reason
-
-
 class Metafiles:
     """
     Reads torrents off the reactor thread, and keeps copies in a folder of our own, since users
     delete what they downloaded.
 
     @param folder: C{None}: keep them in memory.
+    @param calls: where files are.
     """
 
-    def __init__(self, folder: Path | None, disk: IDiskQueue) -> None:
+    def __init__(self, folder: Path | None, disk: IDiskQueue, calls: FileCalls | None = None) -> None:
         self._folder = folder
         self._disk = disk
+        self._calls = calls if calls is not None else FileCalls()
         self._memory: dict[Path, Metainfo] = {}
 
     def read(self, source: TorrentSource) -> Deferred[Metainfo]:
@@ -69,7 +57,7 @@ class Metafiles:
         path = Path(source)
         if path in self._memory:
             return succeed(self._memory[path])
-        return self._disk.submit(lambda: readMetafile(path))
+        return self._disk.submit(lambda: readMetafile(path, self._calls))
 
     def keep(self, metainfo: Metainfo) -> Deferred[Path]:
         """Where L{read} will find it from now on.  Fails with C{StorageError}."""
@@ -78,13 +66,30 @@ class Metafiles:
             self._memory[name] = metainfo
             return succeed(name)
         path = self._folder / name
-        return self._disk.submit(lambda: _write(path, metainfo.encode())).addCallback(lambda _: path)
+
+        def write() -> Path:
+            try:
+                replaceFile(self._calls, path, metainfo.encode())
+            except OSError as reason:
+                raise StorageError(f"cannot write {path}: {reason.strerror or reason}") from reason
+            return path
+
+        return self._disk.submit(write)
 
     def drop(self, infoHash: bytes) -> Deferred[None]:
-        """Keep our copy no longer."""
+        """Keep our copy no longer.  Fails with C{StorageError}."""
         name = Path(f"{infoHash.hex()}.torrent")
         self._memory.pop(name, None)
         if self._folder is None:
             return succeed(None)
         path = self._folder / name
-        return self._disk.submit(lambda: path.unlink(missing_ok=True))
+
+        def remove() -> None:
+            try:
+                self._calls.remove(str(path))
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError as reason:
+                raise explained(reason, str(path)) from reason
+
+        return self._disk.submit(remove)

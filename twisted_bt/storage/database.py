@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from twisted_bt.errors import SessionStopped, StorageError
 from twisted_bt.interfaces import IDiskQueue
-from twisted_bt.storage.fileio import FileLock, explained
+from twisted_bt.storage.fileio import FileCalls, ILock, explained, makeFolders, syncFolder
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
@@ -42,6 +42,7 @@ class StateDatabase:
     @param migrations: how files of older schemas become newer ones, oldest first: the first makes
         version 2 of version 1, and so on.  New files have the newest, by L{ensure}.  Each runs in one
         transaction with the others, and must use C{execute} only.
+    @param calls: where files are.
     @param setAsideDamaged: put a damaged file aside under another name and begin a new one, instead of
         failing.
     """
@@ -52,7 +53,9 @@ class StateDatabase:
         worker: IDiskQueue,
         migrations: Sequence[Job[object]] = (),
         setAsideDamaged: bool = False,
+        calls: FileCalls | None = None,
     ) -> None:
+        self._calls = calls if calls is not None else FileCalls()
         self._path = path
         self._worker = worker
         self._migrations = tuple(migrations)
@@ -61,7 +64,7 @@ class StateDatabase:
         self._stopped = False
         # Guards opening, which either thread may do, and the connection of a database in memory.
         self._lock = RLock()
-        self._fileLock: FileLock | None = None
+        self._fileLock: ILock | None = None
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
 
@@ -111,7 +114,7 @@ class StateDatabase:
                     return job(self._open())
             if self._reader is None:
                 self._open()
-                self._reader = _connect(f"{self._path.absolute().as_uri()}?mode=ro")
+                self._reader = self._calls.connect(self._path, readOnly=True)
             return job(self._reader)
         except sqlite3.Error as error:
             raise self._explained(error) from error
@@ -159,32 +162,46 @@ class StateDatabase:
             return self._writer
 
     def _openMemory(self) -> sqlite3.Connection:
-        connection = _connect(":memory:")
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._migrate(connection)
         return connection
 
     def _openFile(self, path: Path) -> sqlite3.Connection:
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fileLock = FileLock(path.with_name(path.name + ".lock"))
+            made = makeFolders(self._calls, path.parent, 0o700)
+            self._fileLock = self._calls.lock(path.with_name(path.name + ".lock"))
         except BlockingIOError as error:
             raise StorageError(f"the state database {path} is in use") from error
         except OSError as error:
             raise explained(error, str(path)) from error
         try:
             try:
-                return self._connectFile(path)
+                connection = self._connectFile(path)
             except sqlite3.Error as error:
                 if not self._setAsideDamaged or not isinstance(self._explained(error), _Damaged):
                     raise
-                _setAside(path)
-                return self._connectFile(path)
+                self._setAside(path)
+                connection = self._connectFile(path)
+            self._syncFolders(made, connection)
+            return connection
+        except OSError as error:
+            self._unlock()
+            raise explained(error, str(path)) from error
         except BaseException:
             self._unlock()
             raise
 
+    def _syncFolders(self, made: list[Path], connection: sqlite3.Connection) -> None:
+        """SQLite sees to its files, and to no folder above them."""
+        try:
+            for folder in made:
+                syncFolder(self._calls, folder)
+        except BaseException:
+            connection.close()
+            raise
+
     def _connectFile(self, path: Path) -> sqlite3.Connection:
-        connection = _connect(path.absolute().as_uri())
+        connection = self._calls.connect(path)
         try:
             self._examine(connection)  # before anything is changed
             connection.execute("PRAGMA journal_mode = WAL")
@@ -220,6 +237,28 @@ class StateDatabase:
 
         _inTransaction(connection, migrate)
 
+    def _setAside(self, path: Path) -> None:
+        """
+        Rename the database and what belongs to it to the first free C{NAME.damaged-N}.
+
+        @raise OSError: the disk said no.
+        """
+        number = 1
+        while self._isThere(target := path.with_name(f"{path.name}.damaged-{number}")):
+            number += 1
+        for suffix in ("-wal", "-shm", ""):  # the database itself last: until then, nothing has happened
+            source = path.with_name(path.name + suffix)
+            if self._isThere(source):
+                self._calls.rename(str(source), str(target.with_name(target.name + suffix)))
+        _log.warn("the damaged state database {path} is now {target}", path=str(path), target=str(target))
+
+    def _isThere(self, path: Path) -> bool:
+        try:
+            self._calls.look(str(path))
+        except FileNotFoundError:
+            return False
+        return True
+
     def _unlock(self) -> None:
         if self._fileLock is not None:
             self._fileLock.release()
@@ -244,11 +283,6 @@ class _Damaged(StorageError):
     """The file is no database, or a broken one."""
 
 
-def _connect(name: str) -> sqlite3.Connection:
-    # Transactions are ours to begin.  A connection is used by one thread at a time, not always by one.
-    return sqlite3.connect(name, timeout=1.0, isolation_level=None, check_same_thread=False, uri=True)
-
-
 def _number(connection: sqlite3.Connection, query: str) -> int:
     (value,) = connection.execute(query).fetchone()
     return int(value)
@@ -264,22 +298,3 @@ def _inTransaction(connection: sqlite3.Connection, job: Job[T]) -> T:
             connection.execute("ROLLBACK")
         raise
     return result
-
-
-def _setAside(path: Path) -> None:
-    """
-    Rename the database and what belongs to it to the first free C{NAME.damaged-N}.
-
-    @raise StorageError: the disk said no.
-    """
-    number = 1
-    while (target := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    for suffix in ("-wal", "-shm", ""):  # the database itself last: until then, nothing has happened
-        source = path.with_name(path.name + suffix)
-        try:
-            if source.exists():
-                source.rename(target.with_name(target.name + suffix))
-        except OSError as error:
-            raise explained(error, str(source)) from error
-    _log.warn("the damaged state database {path} is now {target}", path=str(path), target=str(target))

@@ -5,7 +5,6 @@ The files of one torrent, as the disk threads see them: everything here waits fo
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock, RLock
@@ -14,7 +13,7 @@ from bitarray import bitarray
 
 from twisted_bt.errors import PieceCorrupt, StorageError
 from twisted_bt.interfaces import Buffer
-from twisted_bt.storage.fileio import FileCalls, Scratch, dataRanges, explained, readInto, writeAll
+from twisted_bt.storage.fileio import FileCalls, Scratch, explained, readInto, writeAll
 from twisted_bt.storage.filemap import FileMap, FileSpan
 from twisted_bt.storage.filepool import FilePool
 from twisted_bt.storage.folder import DataFolder
@@ -199,7 +198,7 @@ class DiskFiles:
         try:
             with self._open(number, write=False) as fd:
                 size = min(self._calls.stat(fd).st_size, span.length)
-                return size, dataRanges(fd, size)
+                return size, self._calls.dataRanges(fd, size)
         except _Missing:
             return 0, []
 
@@ -212,7 +211,7 @@ class DiskFiles:
             pieces = self._layout.piecesOf(span.offset, span.length)
             size, changed = -1, 0
             try:
-                found = os.lstat(self._folder.name(span.path))
+                found = self._calls.look(self._folder.name(span.path))
                 size, changed = found.st_size, found.st_mtime_ns
             except (FileNotFoundError, NotADirectoryError):
                 pass

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from threading import local
+from typing import Protocol
 
 from twisted_bt.errors import StorageError
 
@@ -27,8 +30,22 @@ _SEEK_DATA = getattr(os, "SEEK_DATA", None)
 _SEEK_HOLE = getattr(os, "SEEK_HOLE", None)
 
 
+class ILock(Protocol):
+    """A lock that is held."""
+
+    def release(self) -> None:
+        """Let others have it.  Not to be called twice."""
+
+
 class FileCalls:
-    """The system calls themselves.  A test hands in a subclass whose disk is full."""
+    """
+    The system calls themselves: all that the engine asks of a file system.
+
+    Who keeps files elsewhere hands in a subclass (as
+    L{Plugins.files<twisted_bt.sessions.engine.Plugins.files>}): the simulated disk
+    L{twisted_bt.testing.filesystem.SimulatedFiles}, one that is full, one in memory.  All of them raise
+    C{OSError} with the system's error numbers.  Any thread may call any method.
+    """
 
     def open(self, name: str, flags: int, mode: int = 0o666, folder: int | None = None) -> int:
         """A descriptor of C{name}, which is looked up in C{folder} (a descriptor) where one is given."""
@@ -38,17 +55,40 @@ class FileCalls:
         """Close C{fd}."""
         os.close(fd)
 
-    def makeFolder(self, name: str, folder: int) -> None:
+    def makeFolder(self, name: str, folder: int | None = None, mode: int = 0o777) -> None:
         """Make the folder C{name} in C{folder}, a descriptor."""
-        os.mkdir(name, dir_fd=folder)
+        os.mkdir(name, mode, dir_fd=folder)
 
     def makeLink(self, name: str, target: str, folder: int) -> None:
         """Make the symbolic link C{name} in C{folder}, a descriptor."""
         os.symlink(target, name, dir_fd=folder)
 
+    def rename(self, name: str, target: str) -> None:
+        """The file C{name} is C{target} from now on, in place of what had that name."""
+        os.replace(name, target)
+
+    def remove(self, name: str) -> None:
+        """There is no file C{name} any more; who has it open may go on with it."""
+        os.unlink(name)
+
     def stat(self, fd: int) -> os.stat_result:
         """What is known of an open file."""
         return os.fstat(fd)
+
+    def look(self, name: str, folder: int | None = None, follow: bool = False) -> os.stat_result:
+        """
+        What is known of C{name}.
+
+        @param follow: of what a symbolic link leads to, and not of the link.
+        """
+        return os.stat(name, dir_fd=folder, follow_symlinks=follow)
+
+    def dataRanges(self, fd: int, size: int) -> list[tuple[int, int]]:
+        """
+        The parts (begin, end) of the first C{size} bytes that are not holes; all of it where the system
+        cannot tell.
+        """
+        return _dataRanges(fd, size)
 
     def write(self, fd: int, buffers: list[memoryview], offset: int) -> int:
         """Write some of C{buffers} at C{offset}; returns how many bytes that were."""
@@ -80,6 +120,25 @@ class FileCalls:
     def sync(self, fd: int) -> None:
         """Return once all that was written to C{fd}, and its modification time, is on the disk."""
         os.fsync(fd)
+
+    def lock(self, path: Path) -> ILock:
+        """
+        Keep others from what C{path}, a file made for this, stands for; ends with the process at the latest.
+
+        @raise BlockingIOError: somebody has it, in this process or another.
+        """
+        return FileLock(path)
+
+    def connect(self, path: Path, readOnly: bool = False) -> sqlite3.Connection:
+        """
+        The SQLite database in the file C{path}, made where missing; transactions are begun by hand.
+
+        @param readOnly: for looking things up beside a connection that writes.
+        @raise sqlite3.Error: it cannot be opened.
+        """
+        # A connection is used by one thread at a time, not always by the same.
+        name = path.absolute().as_uri() + ("?mode=ro" if readOnly else "")
+        return sqlite3.connect(name, timeout=1.0, isolation_level=None, check_same_thread=False, uri=True)
 
 
 def writeAll(calls: FileCalls, fd: int, data: memoryview, offset: int) -> None:
@@ -113,13 +172,7 @@ def readInto(calls: FileCalls, fd: int, buffer: memoryview, offset: int) -> int:
     return done
 
 
-def dataRanges(fd: int, size: int) -> list[tuple[int, int]]:
-    """
-    The parts (begin, end) of the first C{size} bytes that are not holes; all of it where the system
-    cannot tell.
-
-    @raise OSError: as it came.
-    """
+def _dataRanges(fd: int, size: int) -> list[tuple[int, int]]:
     if _SEEK_DATA is None or _SEEK_HOLE is None:
         return [(0, size)]
     ranges = []
@@ -139,6 +192,98 @@ def dataRanges(fd: int, size: int) -> list[tuple[int, int]]:
     return ranges
 
 
+# -- whole files and folders
+
+
+def makeFolders(calls: FileCalls, path: Path, mode: int = 0o777) -> list[Path]:
+    """
+    Make the folder C{path}, and those above it, where missing.
+
+    @param mode: permissions of C{path} itself, if it is made.
+    @return: the folders in which one was made: to be synced (L{syncFolder}), or a loss of power takes what
+        is in C{path}.
+    @raise OSError: as it came.
+    """
+    missing = []
+    for each in (path, *path.parents):
+        if _isThere(calls, each):
+            break
+        missing.append(each)
+    for each in reversed(missing):
+        with suppress(FileExistsError):  # somebody was faster
+            calls.makeFolder(str(each), mode=mode if each == path else 0o777)
+    return [each.parent for each in missing]
+
+
+def _isThere(calls: FileCalls, path: Path) -> bool:
+    try:
+        calls.look(str(path), follow=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def syncFolder(calls: FileCalls, path: Path) -> None:
+    """
+    Return once the names of all that is in the folder C{path} are on the disk.
+
+    @raise OSError: as it came.
+    """
+    fd = calls.open(str(path), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0))
+    try:
+        calls.sync(fd)
+    except OSError as error:
+        # Some file systems cannot sync a folder, and need not.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        calls.close(fd)
+
+
+def readFile(calls: FileCalls, path: Path, limit: int) -> bytes:
+    """
+    What the file C{path} holds, or its first C{limit} bytes.
+
+    @raise OSError: as it came.
+    """
+    fd = calls.open(str(path), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        parts: list[bytes] = []
+        done = 0
+        while done < limit and (part := calls.readNew(fd, min(limit - done, 1 << 20), done)):
+            parts.append(part)
+            done += len(part)
+        return b"".join(parts)
+    finally:
+        calls.close(fd)
+
+
+def replaceFile(calls: FileCalls, path: Path, data: bytes) -> None:
+    """
+    All of C{data} under the name C{path}, or what was there before, whatever happens; once this returns, also
+    after a loss of power.  Folders are made where missing.
+
+    @raise OSError: as it came; nothing is left behind.
+    """
+    made = makeFolders(calls, path.parent)
+    new = path.with_suffix(".new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    fd = calls.open(str(new), flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        try:
+            writeAll(calls, fd, memoryview(data), 0)
+            calls.sync(fd)
+        finally:
+            calls.close(fd)
+        calls.rename(str(new), str(path))
+    except BaseException:
+        with suppress(OSError):
+            calls.remove(str(new))
+        raise
+    for folder in (path.parent, *made):
+        syncFolder(calls, folder)
+
+
 class Scratch(local):
     """A buffer for each thread, kept between uses: fresh memory costs more than what is done with it."""
 
@@ -154,7 +299,7 @@ class Scratch(local):
 
 class FileLock:
     """
-    Keeps others from what C{path}, a file made for this, stands for.  Ends with the process at the latest.
+    What L{FileCalls.lock} gives.
 
     @raise BlockingIOError: somebody has it, in this process or another.
     @raise OSError: the file cannot be made.

@@ -145,6 +145,7 @@ class FileStorageFactory:
     Makes L{FileStorage}s that share disk threads, open files and buffers.
 
     @param preallocate: reserve the room of files when they are made.
+    @param calls: where files are.
     """
 
     def __init__(
@@ -153,10 +154,12 @@ class FileStorageFactory:
         pool: FilePool,
         preallocate: bool = False,
         aside: IDiskQueue | None = None,
+        calls: FileCalls | None = None,
     ) -> None:
         self._disk = disk
         self._aside = aside
         self._pool = pool
+        self._calls = calls
         self._preallocate = preallocate
         self._scratch = Scratch()
 
@@ -173,7 +176,8 @@ class FileStorageFactory:
             hashes.isBlank,
             self._preallocate,
             self._scratch,
-            aside=self._aside,
+            self._calls,
+            self._aside,
         )
 
 

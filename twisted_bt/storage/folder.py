@@ -18,7 +18,7 @@ from stat import S_ISLNK, S_ISREG
 from threading import Lock
 
 from twisted_bt.errors import StorageError
-from twisted_bt.storage.fileio import FileCalls, explained
+from twisted_bt.storage.fileio import FileCalls, explained, makeFolders, syncFolder
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _FOLDER = os.O_RDONLY | _CLOEXEC | getattr(os, "O_DIRECTORY", 0)
@@ -99,8 +99,10 @@ class DataFolder:
         with self._lock:
             above, fresh = list(self._above), list(self._fresh)
         for path in above:
-            with self._syncing(str(path)):
-                self._sync(self._calls.open(str(path), _FOLDER))
+            try:
+                syncFolder(self._calls, path)
+            except OSError as error:
+                raise explained(error, str(path)) from error
             self._above.discard(path)
         for inner in fresh:
             with self._lock:
@@ -155,7 +157,7 @@ class DataFolder:
             if not create:
                 raise
         except OSError as error:
-            if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.EMLINK) and _isLink(name, folder):
+            if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.EMLINK) and self._isLink(name, folder):
                 where = self.name((*parent, name))
                 raise StorageError(f"a symbolic link is where a folder must be: {where}") from error
             raise
@@ -175,10 +177,9 @@ class DataFolder:
                 raise StorageError(f"folder {self._path} is gone") from error
             if not create:
                 raise
-            missing = [each for each in (self._path, *self._path.parents) if not each.exists()]
-            self._path.mkdir(parents=True, exist_ok=True)
+            made = makeFolders(self._calls, self._path)
             with self._lock:
-                self._above.update(each.parent for each in missing)
+                self._above.update(made)
             fd = self._calls.open(str(self._path), _FOLDER)
         device = self._calls.stat(fd).st_dev
         if self._device is None:
@@ -188,16 +189,15 @@ class DataFolder:
             raise StorageError(f"folder {self._path} is on another disk than it was: is its own unplugged?")
         return fd
 
+    def _isLink(self, name: str, folder: int) -> bool:
+        try:
+            return S_ISLNK(self._calls.look(name, folder).st_mode)
+        except OSError:
+            return False
+
     def _made(self, folder: tuple[str, ...]) -> None:
         with self._lock:
             self._fresh.add(folder)
-
-
-def _isLink(name: str, folder: int) -> bool:
-    try:
-        return S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-    except OSError:
-        return False
 
 
 def _relative(folder: tuple[str, ...], target: tuple[str, ...]) -> str:
