@@ -51,7 +51,7 @@ class ScriptedPeer(Protocol):
     @ivar reactions: what to do about messages, by their class, with the message.
     """
 
-    transport: Any
+    transport: Any = None
     handshake: Handshake | None = None
     lost: Failure | None = None
 
@@ -61,9 +61,11 @@ class ScriptedPeer(Protocol):
         peerId: bytes = b"-SC0001-scripted0001",
         extensions: frozenset[Extension] = EXTENSIONS,
         greets: bool = False,
+        forgetful: bool = False,
     ) -> None:
         """
         @param greets: say hello as soon as it is connected.
+        @param forgetful: keep nothing in C{heard} and C{reads}: for long runs.
         """
         self.infoHash = infoHash
         self.peerId = peerId
@@ -73,6 +75,8 @@ class ScriptedPeer(Protocol):
         self.reactions: dict[type[Any], Callable[[Any], object]] = {}
         self._greets = greets
         self._greeted = False
+        self._forgetful = forgetful
+        self._connector: Any = None
         self._reader = HandshakeReader()
         self._decoder = WireDecoder(1 << 24, 1 << 24)
         self._waiting: list[tuple[type[Any], Deferred[Any]]] = []
@@ -90,7 +94,7 @@ class ScriptedPeer(Protocol):
         connected: Deferred[ScriptedPeer] = Deferred()
         self._dialled = connected
         bind = (host.sourceFor(addr.host), port) if port else None
-        host.connectTCP(addr.host, addr.port, _Dialling(self, connected), bindAddress=bind)
+        self._connector = host.connectTCP(addr.host, addr.port, _Dialling(self, connected), bindAddress=bind)
         return connected
 
     def listen(self, host: Host, port: int = 6881) -> PeerAddr:
@@ -117,6 +121,13 @@ class ScriptedPeer(Protocol):
     def close(self) -> None:
         """Close the connection."""
         self.transport.loseConnection()
+
+    def abandon(self) -> None:
+        """Have nothing to do with it any more: end the connection, or the attempt to make one, now."""
+        if self.transport is not None:
+            self.transport.abortConnection()
+        elif self._connector is not None and self._connector.state == "connecting":
+            self._connector.stopConnecting()
 
     # -- hearing
 
@@ -184,12 +195,13 @@ class ScriptedPeer(Protocol):
         """Connected."""
         if self._greets:
             self.greet()
-        if self._dialled is not None:
+        if self._dialled is not None and not self._dialled.called:
             self._dialled.callback(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Remember what was said."""
-        self.reads.append(len(data))
+        if not self._forgetful:
+            self.reads.append(len(data))
         known = self.handshake is not None
         rest = self._reader.feed(data)
         self.handshake = self._reader.handshake
@@ -198,9 +210,10 @@ class ScriptedPeer(Protocol):
         if not known:
             self._heard(self.handshake)
         for message in self._decoder.feed(rest):
-            if isinstance(message, messages.Piece):
+            if isinstance(message, messages.Piece) and not self._forgetful:
                 message = messages.Piece(message.index, message.begin, bytes(message.data))
-            self.heard.append(message)
+            if not self._forgetful:
+                self.heard.append(message)
             self._heard(message)
 
     def _heard(self, message: Any) -> None:

@@ -1,0 +1,239 @@
+"""
+Villains that send more than anybody needs.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from twisted_bt.peerwire import messages
+from twisted_bt.peerwire.extended import ExtendedHandshake
+from twisted_bt.testing.villains.base import Effect, ITarget, Villain, VillainPeer, Way
+from twisted_bt.testing.villains.registry import villain
+
+if TYPE_CHECKING:
+    from twisted_bt.testing.host import Host
+    from twisted_bt.testing.swarm import SimulatedSwarm
+
+
+@villain
+class RequestFlood(Villain):
+    """
+    Asks for C{burst} blocks every C{interval} seconds, choked or not: what is over C{reqq} is rejected, and
+    so is all while it is choked.
+    """
+
+    name = "request flood"
+    effect = Effect.TOLERATED
+    interval, burst = 0.2, 500
+
+    def play(self, peer: VillainPeer) -> None:
+        """Want it all."""
+
+        def flood() -> None:
+            peer.say(*[self.someRequest() for _ in range(self.burst)])
+
+        def begin() -> None:
+            peer.say(messages.Interested())
+            self.every(self.interval, peer, flood)
+
+        self.onHandshake(peer, begin)
+
+
+@villain
+class DeafFlood(RequestFlood):
+    """
+    Asks for blocks without end and reads nothing: what waits for it is bounded, and once too many answers
+    do, its session is ended.
+    """
+
+    name = "deaf flood"
+    effect = Effect.CLOSED
+
+    def play(self, peer: VillainPeer) -> None:
+        """Hear their handshake, and nothing more."""
+        super().play(peer)
+        self.later(2.0, lambda: peer.alive and peer.transport.pauseProducing())
+
+
+@villain
+class CancelFlood(Villain):
+    """Asks for blocks and takes that back, C{burst} times every C{interval} seconds, in one write."""
+
+    name = "cancel flood"
+    effect = Effect.TOLERATED
+    interval, burst = 0.2, 200
+
+    def play(self, peer: VillainPeer) -> None:
+        """Want it, and not."""
+
+        def flood() -> None:
+            for _ in range(self.burst):
+                each = self.someRequest()
+                peer.say(each, messages.Cancel(each.index, each.begin, each.length))
+
+        def begin() -> None:
+            peer.say(messages.Interested())
+            self.every(self.interval, peer, flood)
+
+        self.onHandshake(peer, begin)
+
+
+@villain
+class Flapper(Villain):
+    """Is interested, and is not, C{burst} times every C{interval} seconds."""
+
+    name = "flapper"
+    effect = Effect.TOLERATED
+    interval, burst = 0.2, 50
+
+    def play(self, peer: VillainPeer) -> None:
+        """Never decide."""
+
+        def flap() -> None:
+            once = messages.Interested().encode() + messages.NotInterested().encode()
+            peer.sendRaw(once * self.burst)
+
+        self.onHandshake(peer, lambda: self.every(self.interval, peer, flap))
+
+
+@villain
+class HaveFlood(Villain):
+    """Tells of C{burst} pieces every C{interval} seconds, again and again."""
+
+    name = "have flood"
+    effect = Effect.TOLERATED
+    interval, burst = 0.2, 1000
+
+    def play(self, peer: VillainPeer) -> None:
+        """Tell."""
+        count = self.metainfo.layout.pieceCount
+
+        def flood() -> None:
+            peer.say(*[messages.Have(self.random.randrange(count)) for _ in range(self.burst)])
+
+        self.onHandshake(peer, lambda: self.every(self.interval, peer, flood))
+
+
+@villain
+class GiantFrames(Villain):
+    """Announces a message of up to 4 GiB and sends what it can of it: ended when its length is read."""
+
+    name = "giant frames"
+    effect = Effect.CLOSED
+
+    def play(self, peer: VillainPeer) -> None:
+        """Of any kind but keep-alive; those that nobody knows too."""
+
+        def begin() -> None:
+            length = self.random.randrange(1 << 24, 1 << 32)
+            kind = self.random.choice((5, 6, 7, 20, 200))
+            peer.sendRaw(length.to_bytes(4, "big") + bytes([kind]) + bytes(100_000))
+
+        self.onHandshake(peer, begin)
+
+
+@villain
+class FastFlood(Villain):
+    """
+    Suggests, allows and rejects C{burst} pieces at random every C{interval} seconds (BEP 6): only the first
+    few count.
+    """
+
+    name = "fast flood"
+    effect = Effect.TOLERATED
+    interval, burst = 0.2, 200
+
+    def play(self, peer: VillainPeer) -> None:
+        """Anything goes."""
+        count = self.metainfo.layout.pieceCount
+
+        def flood() -> None:
+            for _ in range(self.burst):
+                asked = self.someRequest()
+                peer.say(
+                    messages.SuggestPiece(self.random.randrange(count)),
+                    messages.AllowedFast(self.random.randrange(count)),
+                    messages.RejectRequest(asked.index, asked.begin, asked.length),
+                )
+
+        def begin() -> None:
+            if peer.fast:
+                self.claim(peer)
+                self.every(self.interval, peer, flood)
+
+        self.onHandshake(peer, begin)
+
+
+@villain
+class ExtensionAbuser(Villain):
+    """
+    Sends extended handshakes (BEP 10) without end: hundreds of names in C{m}, under numbers that change each
+    time, and a C{reqq}, a port and a size of the metadata that cannot be.
+    """
+
+    name = "extension abuser"
+    effect = Effect.TOLERATED
+    interval, names = 0.5, 400
+
+    def play(self, peer: VillainPeer) -> None:
+        """As somebody else each time."""
+        random = self.random
+        known = [b"ut_pex", b"ut_metadata", b"lt_donthave"]
+
+        def abuse() -> None:
+            names = [*known, *(b"x_%d" % random.randrange(10_000) for _ in range(self.names))]
+            said = ExtendedHandshake(
+                extensions={name: random.randrange(256) for name in names},
+                client="\x1b[2J" * 30,
+                port=random.choice((1, 65535, 6881)),
+                reqq=random.choice((1, 1 << 30)),
+                metadataSize=random.choice((1, 1 << 30)),
+                raw={b"upload_only": 0, b"junk": [b"x" * 100] * 50},
+            )
+            peer.say(said, messages.Extended(random.randrange(1, 256), random.randbytes(20)))
+
+        self.onHandshake(peer, lambda: self.every(self.interval, peer, abuse))
+
+
+@villain
+class ConnectionFlood(Villain):
+    """
+    Opens C{count} connections, from as many hosts as C{hosts} says, and opens each anew when it ends.  Half
+    of them say nothing: ended for want of a handshake.  The others greet, and want nothing: they stay until
+    somebody else wants their slot.
+    """
+
+    name = "connection flood"
+    effect = Effect.TOLERATED
+    mayLure = False
+    count, hosts, interval = 120, 8, 5.0
+
+    def __init__(
+        self,
+        swarm: SimulatedSwarm,
+        host: Host | None = None,
+        way: Way = Way.DIAL,
+        random: Random | None = None,
+    ) -> None:
+        super().__init__(swarm, host, way, random)
+        self._hosts = [self.host, *(swarm.network.host(link=self.host.link) for _ in range(self.hosts - 1))]
+
+    def attack(self, target: ITarget) -> None:
+        """See L{Villain.attack}."""
+        self.targets.append(target.address)
+        for number in range(self.count):
+            self.later(number * 0.01, self._open)
+
+    def _open(self) -> None:
+        self.dial(self.random.choice(self.targets), self.random.choice(self._hosts))
+
+    def play(self, peer: VillainPeer) -> None:
+        """Take a place."""
+        if self.random.random() < 0.5:
+            peer.greet()
+
+    def parted(self, peer: VillainPeer) -> None:
+        """Another in its place."""
+        self.later(self.interval, self._open)
