@@ -7,20 +7,28 @@ addresses, so that the same program gives the same order of events every time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
+if TYPE_CHECKING:
+    from twisted_bt.testing.host import Host
+
 
 @implementer(IDelayedCall)
 class VirtualCall:
-    """One event to come; made by L{VirtualClock.callLater}."""
+    """
+    One event to come; made by L{VirtualClock.callLater}.
 
-    __slots__ = ("_arguments", "_clock", "_function", "_owner", "_queuedAt", "_state", "_time", "order")
+    @ivar host: whose event it is; C{None}: nobody's.
+    """
+
+    __slots__ = ("_arguments", "_clock", "_function", "_owner", "_queuedAt", "_state", "_time", "host", "order")
 
     def __init__(
         self,
@@ -29,6 +37,7 @@ class VirtualCall:
         function: Callable[..., object],
         arguments: tuple[tuple[Any, ...], dict[str, Any]],
         owner: dict[VirtualCall, None] | None,
+        host: Host | None,
     ) -> None:
         self._clock = clock
         self._time = time
@@ -37,6 +46,7 @@ class VirtualCall:
         self._owner = owner
         self._state = "active"
         self._queuedAt = time
+        self.host = host
         self.order = 0
         if owner is not None:
             owner[self] = None
@@ -94,6 +104,15 @@ class VirtualCall:
         self._queuedAt = self._time
         return self._time
 
+    def isDue(self, order: int) -> bool:
+        """Its place C{order} in the queue has come: is it to be run?  If it was put off, it is queued again."""
+        if self._state != "active" or self.order != order:
+            return False
+        if self._time > self._queuedAt:
+            self._clock.enqueue(self)
+            return False
+        return True
+
     def run(self) -> None:
         """It is due."""
         self._end("called")
@@ -106,12 +125,18 @@ class VirtualCall:
 class VirtualClock:
     """
     @ivar now: seconds since the simulation began.
+    @ivar current: the host whose event is running; C{None}: nobody's, or no event is running.
+    @ivar running: an event is.
     """
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.current: Host | None = None
+        self.running = False
         self._order = 0
-        self._queue: list[tuple[float, int, VirtualCall]] = []
+        # Nobody cancels or moves what is posted, which is most: so it needs no object of its own.
+        self._queue: list[tuple[float, int, Host | None, Callable[..., object], Any]] = []
+        self._ending: deque[Callable[[], object]] = deque()
 
     def callLater(
         self,
@@ -119,36 +144,78 @@ class VirtualClock:
         function: Callable[..., object],
         arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {}),
         owner: dict[VirtualCall, None] | None = None,
+        host: Host | None = None,
     ) -> VirtualCall:
         """
         Call C{function} after C{delay} seconds.
 
         @param owner: holds the call as long as it is to come.
+        @param host: whose event it is; left out: of whose event made it.
         @raise ValueError: C{delay} is negative.
         """
         if not delay >= 0:
             raise ValueError(f"{delay} seconds from now")
-        call = VirtualCall(self, self.now + delay, function, arguments, owner)
+        call = VirtualCall(self, self.now + delay, function, arguments, owner, host or self.current)
         self.enqueue(call)
         return call
 
     def enqueue(self, call: VirtualCall) -> None:
         """C{call} is due at its time, after all others that are due then."""
         self._order += 1
-        heappush(self._queue, (call.queued(self._order), self._order, call))
+        time = call.queued(self._order)
+        heappush(self._queue, (max(time, self.now), self._order, call.host, call.run, call))
 
-    def next(self, until: float) -> VirtualCall | None:
+    def again(self, late: Iterable[VirtualCall]) -> None:
+        """C{late}, which waited for their host to wake up, are due now, in this order."""
+        for each in late:
+            if each.active():
+                self.enqueue(each)
+
+    def post(self, time: float, host: Host | None, function: Callable[..., object], *arguments: object) -> None:
         """
-        The next event, taken out, with the clock at its time; C{None} if none is due by C{until}.
+        Call C{function} at C{time}, or now if that was before: an event of C{host} that nobody cancels
+        or moves, which costs less than others.  It is the network's: it happens although C{host} sleeps.
+        """
+        self._order += 1
+        heappush(self._queue, (max(time, self.now), self._order, host, function, arguments))
+
+    def atEnd(self, host: Host, function: Callable[[], object]) -> None:
+        """
+        Call C{function} at the end of the event that is running if it is one of C{host}'s, else as
+        C{host}'s next event.
+        """
+        if self.running and self.current is host:
+            self._ending.append(function)
+        else:
+            self.post(self.now, host, function)
+
+    def run(self, until: float) -> bool:
+        """
+        Let the next event happen, with the clock at its time, and C{current} its host even after it.
+
+        @return: C{False}: none is due by C{until}.
+        @raise Exception: what it raised.
         """
         queue = self._queue
         while queue and queue[0][0] <= until:
-            time, order, call = heappop(queue)
-            if not call.active() or call.order != order:
-                continue
-            if call.getTime() > time:  # it was put off meanwhile
-                self.enqueue(call)
-                continue
+            time, order, host, function, arguments = heappop(queue)
+            if type(arguments) is VirtualCall:
+                if not arguments.isDue(order):
+                    continue
+                if host is not None and host.suspended:
+                    host.late.append(arguments)
+                    continue
+                arguments = ()
             self.now = time
-            return call
-        return None
+            self.current = host
+            self.running = True
+            try:
+                function(*arguments)
+            finally:
+                try:
+                    while self._ending:
+                        self._ending.popleft()()
+                finally:
+                    self.running = False
+            return True
+        return False

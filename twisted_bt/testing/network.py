@@ -11,10 +11,10 @@ process.  What a test waits for, it runs the network to: L{Network.runUntil}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from math import inf
 from random import Random
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
@@ -23,8 +23,14 @@ from twisted.python.failure import Failure
 
 from twisted_bt.testing.clock import VirtualClock
 from twisted_bt.testing.disk import Disk
+from twisted_bt.testing.firewall import Firewall
 from twisted_bt.testing.host import Host
 from twisted_bt.testing.link import Link
+from twisted_bt.testing.multicast import Segment
+from twisted_bt.testing.nat import Nat
+from twisted_bt.testing.natkinds import PORT_RESTRICTED, NatKind
+from twisted_bt.testing.partition import Partition
+from twisted_bt.testing.route import AddressSpace
 
 T = TypeVar("T")
 Address = IPv4Address | IPv6Address
@@ -52,6 +58,7 @@ class NotFired(AssertionError):
 class Network:
     """
     @ivar seed: decides everything.
+    @ivar mode: how exactly it is simulated.
     @ivar clock: the virtual clock.
     @ivar random: for whoever builds the simulation.
     @ivar hosts: all, in the order they were made.
@@ -59,13 +66,23 @@ class Network:
     @ivar afterEvent: called after every event: for what must always hold.
     @ivar watchers: told of all traffic when it is sent.
     @ivar events: how many there were.
+    @ivar space: the addresses of all that is behind no NAT.
+    @ivar partitions: those that have not healed.
     """
 
     _log = Logger()
 
-    def __init__(self, seed: int | str = 0, epoch: float = EPOCH) -> None:
+    def __init__(
+        self, seed: int | str = 0, epoch: float = EPOCH, mode: Literal["packets", "flow"] = "packets"
+    ) -> None:
+        """
+        @param epoch: seconds since 1970 at which it begins.
+        @param mode: C{"packets"}: each packet is an event, or several.  C{"flow"}: for big swarms; see
+            L{twisted_bt.testing.flow}.
+        """
         self.seed = seed
         self.epoch = epoch
+        self.mode = mode
         self.clock = VirtualClock()
         self.random = Random(f"{seed}")
         self.hosts: list[Host] = []
@@ -73,32 +90,87 @@ class Network:
         self.afterEvent: list[Callable[[], object]] = []
         self.watchers: list[Callable[[Traffic], object]] = []
         self.events = 0
-        self._byAddress: dict[str, Host] = {}
+        self.space = AddressSpace()
+        self.partitions: list[Partition] = []
         self._names: dict[str, tuple[str, ...]] = {}
 
     # -- building
 
-    def host(self, *addresses: str, link: Link | None = None, disk: Disk | None = None) -> Host:
+    def host(
+        self,
+        *addresses: str,
+        link: Link | None = None,
+        disk: Disk | None = None,
+        firewall: Firewall | None = None,
+        segment: Segment | None = None,
+    ) -> Host:
         """
         A new host.
 
         @param addresses: IP literals, the shortest form; none: the next of 10.0.0.0/8.
+        @param firewall: left out: everything passes.
+        @param segment: who hears its multicasts; left out: nobody does.
         @raise ValueError: somebody has one of them.
         """
-        for each in addresses:
-            if each in self._byAddress:
-                raise ValueError(f"{each} is taken")
-        made = Host(self, addresses or (self._unusedAddress(),), link or Link(), disk or Disk())
+        return self.place(self.space, addresses, link, disk, firewall, segment)
+
+    def place(
+        self,
+        space: AddressSpace,
+        addresses: Sequence[str],
+        link: Link | None,
+        disk: Disk | None,
+        firewall: Firewall | None,
+        segment: Segment | None,
+        behind: Host | None = None,
+    ) -> Host:
+        """A new host with its addresses in C{space}, C{behind} the outer side of some NAT."""
+        space.check(*addresses)
+        made = Host(self, addresses or (space.unused(),), link or Link(), disk or Disk(), space)
+        made.behind = behind
+        if firewall is not None:
+            made.firewall = firewall
+        if segment is not None:
+            segment.join(made)
         self.hosts.append(made)
-        for each in made.addresses:
-            self._byAddress[each] = made
         return made
 
-    def _unusedAddress(self) -> str:
-        number = len(self.hosts) + 1
-        while (address := f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}") in self._byAddress:
-            number += 1
-        return address
+    def nat(
+        self,
+        *addresses: str,
+        kind: NatKind = PORT_RESTRICTED,
+        link: Link | None = None,
+        firewall: Firewall | None = None,
+        inside: str = "192.168.0.1",
+    ) -> Nat:
+        """
+        A new NAT: what is behind it is made by its own methods C{host} and C{nat}.
+
+        @param addresses: as for L{host}.
+        @param kind: how it behaves; see L{twisted_bt.testing.natkinds}.
+        @param link: of all behind it together.
+        @param firewall: see L{Nat}.
+        @param inside: its own address behind it.
+        @raise ValueError: somebody has one of them.
+        """
+        return Nat(self, self.space, addresses or (self.space.unused(),), kind, link, firewall, inside)
+
+    def segment(self) -> Segment:
+        """A new local network, for C{host(segment=...)}; hosts behind a NAT are on one already."""
+        return Segment()
+
+    def partition(self, *groups: Collection[Host | Nat]) -> Partition:
+        """
+        From now on nothing sent from one of C{groups} to another arrives, until the partition is told to
+        heal.  Who is behind a NAT is in its group; who is in none reaches everybody.
+        """
+        made = Partition(self, groups)
+        self.partitions.append(made)
+        return made
+
+    def reachable(self, one: Host, other: Host) -> bool:
+        """Whether no partition is between them."""
+        return not any(each.separates(one, other) for each in self.partitions)
 
     def name(self, name: str, *addresses: str) -> None:
         """Have resolvers find C{addresses} for C{name}; none: no longer."""
@@ -109,8 +181,8 @@ class Network:
         return self._names.get(name.lower(), ())
 
     def hostAt(self, address: str) -> Host | None:
-        """Who has C{address}."""
-        return self._byAddress.get(address)
+        """Who has C{address}; of what is behind a NAT that reaches further, its outer side."""
+        return self.space.hostAt(address)
 
     # -- running
 
@@ -118,6 +190,13 @@ class Network:
     def now(self) -> float:
         """Seconds since the simulation began."""
         return self.clock.now
+
+    @property
+    def current(self) -> Host | None:
+        """
+        The host whose event is running, or was the last for those in C{afterEvent}; C{None}: nobody's.
+        """
+        return self.clock.current
 
     def advance(self, seconds: float) -> None:
         """Let C{seconds} pass, with all that happens in them."""
@@ -162,16 +241,16 @@ class Network:
 
     def step(self, until: float = inf) -> bool:
         """One event, if there is one by that time; C{False}: there is none."""
-        call = self.clock.next(until)
-        if call is None:
-            return False
-        self.events += 1
+        clock = self.clock
         try:
-            call.run()
+            if not clock.run(until):
+                return False
         except Exception:
             self.failed(Failure())
+        self.events += 1
         for each in self.afterEvent:
             each()
+        clock.current = None
         return True
 
     # -- what is seen

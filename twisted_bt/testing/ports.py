@@ -27,11 +27,12 @@ class PortTable:
 
     def __init__(self, addresses: Collection[str]) -> None:
         self._addresses = addresses
-        self._bound: dict[int, dict[str, Any]] = {}
+        self._bound: dict[int, dict[str, list[Any]]] = {}
+        self._shared: dict[Any, None] = {}
         self._last = _LAST
 
     def __len__(self) -> int:
-        return sum(map(len, self._bound.values()))
+        return sum(len(sockets) for bound in self._bound.values() for sockets in bound.values())
 
     def ephemeral(self) -> int:
         """A number that nobody has, and that was not given out lately."""
@@ -41,37 +42,50 @@ class PortTable:
                 return self._last
         raise CannotListenError("", 0, OSError(errno.EADDRINUSE, "no port is free"))
 
-    def check(self, interface: str, number: int) -> None:
+    def check(self, interface: str, number: int, shared: bool = False) -> None:
         """
         May a socket be bound there?
 
+        @param shared: it does not mind others, if these do not mind either.
         @raise CannotListenError: the address is taken, or not one of this host.
         """
         if interface not in (*_ANY_IPV4, _ANY) and interface not in self._addresses:
             raise CannotListenError(interface, number, OSError(errno.EADDRNOTAVAIL, "not an address here"))
-        for other in self._bound.get(number, {}):
-            if _overlap(interface, other):
+        for other, sockets in self._bound.get(number, {}).items():
+            if _overlap(interface, other) and not (shared and all(each in self._shared for each in sockets)):
                 raise CannotListenError(interface, number, OSError(errno.EADDRINUSE, "address in use"))
 
-    def bind(self, interface: str, number: int, socket: Any) -> None:
+    def bind(self, interface: str, number: int, socket: Any, shared: bool = False) -> None:
         """C{socket} gets what comes there.  @raise CannotListenError: as L{check} says."""
-        self.check(interface, number)
-        self._bound.setdefault(number, {})[interface] = socket
+        self.check(interface, number, shared)
+        self._bound.setdefault(number, {}).setdefault(interface, []).append(socket)
+        if shared:
+            self._shared[socket] = None
 
     def free(self, socket: Any) -> None:
         """C{socket} gets nothing more."""
+        self._shared.pop(socket, None)
         for number, bound in list(self._bound.items()):
-            for interface, other in list(bound.items()):
-                if other is socket:
+            for interface, sockets in list(bound.items()):
+                if socket in sockets:
+                    sockets.remove(socket)
+                if not sockets:
                     del bound[interface]
             if not bound:
                 del self._bound[number]
 
     def find(self, address: str, number: int) -> Any:
-        """The socket that gets what comes to C{address} and C{number}; C{None}: there is none."""
+        """
+        The socket that gets what comes to C{address} and C{number}, of several the last; C{None}: there
+        is none.
+        """
         bound = self._bound.get(number, {})
         ways = (address, _ANY) if ":" in address else (address, *_ANY_IPV4, _ANY)
-        return next((bound[way] for way in ways if way in bound), None)
+        return next((bound[way][-1] for way in ways if way in bound), None)
+
+    def findAll(self, number: int) -> list[Any]:
+        """All sockets of that number."""
+        return [each for sockets in self._bound.get(number, {}).values() for each in sockets]
 
 
 def _overlap(one: str, other: str) -> bool:

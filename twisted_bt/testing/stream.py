@@ -30,6 +30,7 @@ from twisted_bt.testing.link import wireSize
 
 if TYPE_CHECKING:
     from twisted_bt.testing.host import Host
+    from twisted_bt.testing.route import Way
 
 StreamAddress = IPv4Address | IPv6Address
 
@@ -45,6 +46,7 @@ class Stream:
     @ivar bufferSize: bytes written and not sent above which the producer is paused.
     @ivar connected: its protocol was told of the connection, and not yet of its loss.
     @ivar unsent: bytes written that wait for the window.
+    @ivar way: how it goes, once that is known.
     """
 
     _log = Logger()
@@ -52,6 +54,7 @@ class Stream:
     disconnecting = False
     disconnected = False
     connected = False
+    way: Way | None = None
 
     def __init__(self, host: Host, here: StreamAddress, there: StreamAddress) -> None:
         self.host = host
@@ -303,7 +306,7 @@ class Stream:
         other = self._other
         assert other is not None
         # That they were read is told by packets too small to wait for anything.
-        self.host.signal(other.host, lambda: other._taken(size))
+        self.host.signal(other.host, lambda: other._taken(size), self)
         self._guarded(self.protocol.dataReceived, b"".join(parts))
 
     def _guarded(self, call: Any, *arguments: Any) -> None:
@@ -332,6 +335,12 @@ class Stream:
     def decline(self) -> None:
         """It is not wanted on this side (and was never told to a protocol)."""
         self._leave(reset=False)
+
+    def reset(self) -> None:
+        """Something on the way resets it: both sides hear of it."""
+        for each in (self, self._other):
+            if each is not None:
+                each._soon(each._receiveReset)
 
     def vanish(self) -> None:
         """The host stopped dead: nobody is told."""

@@ -4,6 +4,8 @@ Listening and dialling on the simulated network.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -16,10 +18,14 @@ from zope.interface import implementer
 
 from twisted_bt.testing.link import wireSize
 from twisted_bt.testing.resolver import isLiteral
+from twisted_bt.testing.route import Endpoint, Packet, Trail, Way, along, turned
 from twisted_bt.testing.stream import Stream, StreamAddress
 
 if TYPE_CHECKING:
     from twisted_bt.testing.host import Host
+
+#: Seconds until the first packet of a connection is sent again; twice as many each time after.
+_PATIENCE = 1.0
 
 
 def streamAddress(host: str, port: int) -> StreamAddress:
@@ -90,6 +96,25 @@ class SimulatedPort:
         return streamAddress(address, number)
 
 
+@dataclass(frozen=True, eq=False)
+class _Knock(Packet):
+    """The first packet of C{stream}."""
+
+    stream: _ClientStream
+
+    def arrive(self, host: Host, trail: Trail) -> None:
+        """See L{Packet.arrive}."""
+        self.stream.knocked(host, self, trail)
+
+    def refused(self, trail: Trail) -> None:
+        """See L{Packet.refused}."""
+        along(turned(trail), self.stream, wireSize(0), self.stream.refused)
+
+    def lost(self) -> None:
+        """See L{Packet.lost}."""
+        self.stream.again()
+
+
 class _ClientStream(Stream):
     """The side that dialled."""
 
@@ -98,6 +123,7 @@ class _ClientStream(Stream):
     ) -> None:
         super().__init__(host, here, there)
         self._connector: SimulatedConnector | None = connector
+        self._patience = _PATIENCE
 
     def failIfNotConnected(self, reason: BaseException) -> None:
         """It takes too long, or nobody wants it any more, or it was refused."""
@@ -116,38 +142,63 @@ class _ClientStream(Stream):
 
     # -- the handshake
 
-    def dial(self, other: Host | None) -> None:
-        """The first packet goes to C{other}, or nowhere."""
-        if other is not None:
-            self.host.network.seen("connect", self._here, self._there, b"")
-            self.host.transmit(other, self, wireSize(0), lambda: self._knock(other))
-
-    def _knock(self, other: Host) -> None:
-        """On the other side: who is there?"""
-        port = other.tcpPorts.find(self._there.host, self._there.port)
-        if not isinstance(port, SimulatedPort):
-            refused = ConnectionRefusedError("Connection refused")
-            other.transmit(self.host, self, wireSize(0), lambda: self.failIfNotConnected(refused))
+    def dial(self) -> None:
+        """The first packet sets out, unless it is too late."""
+        if self._gone or self._other is not None:
             return
-        here = port.shown(self._there.host, self._there.port)
-        there = port.shown(self._here.host, self._here.port)
-        accepted = Stream(other, here, there)
+        host = self.host
+        here, there = (Endpoint(each.host, each.port) for each in (self._here, self._there))
+        packet = _Knock("tcp", here, there, wireSize(0), self, self)
+        host.network.seen("connect", self._here, self._there, b"")
+        if there.host in host.localAddresses or host.gate.letsOut(packet):
+            host.send(packet)
+        elif host.gate.rules.rejects:
+            self.refused()
+
+    def again(self) -> None:
+        """Something of the handshake got lost: begin anew, each time after a longer while."""
+        self._later(self.dial)
+
+    def _later(self, function: Callable[[], object]) -> None:
+        if not self._gone:
+            self.host.network.clock.callLater(self._patience, function)
+            self._patience *= 2
+
+    def refused(self) -> None:
+        """Nobody listens there."""
+        self.failIfNotConnected(ConnectionRefusedError("Connection refused"))
+
+    def knocked(self, other: Host, packet: Packet, trail: Trail) -> None:
+        """On the other side: who is there?"""
+        port = other.tcpPorts.find(*packet.target)
+        if not isinstance(port, SimulatedPort):
+            packet.refused(trail)
+            return
+        accepted = Stream(other, port.shown(*packet.target), port.shown(*packet.source))
+        accepted.way = Way(trail, self._here.host, packet.target.host)
         accepted.joined(self)
-        other.transmit(self.host, accepted, wireSize(0), lambda: self._answered(accepted, port))
+        other.transmit(self.host, accepted, wireSize(0), lambda: self._answered(accepted, port), self.again)
 
     def _answered(self, accepted: Stream, port: SimulatedPort) -> None:
-        if self._gone:
+        if self._gone or self._other is not None:
             return
         self.joined(accepted)
+        self.way = accepted.way
         connector = self._connector
         assert connector is not None
         protocol = connector.buildProtocol(self.getPeer())
-        self.host.transmit(accepted.host, self, wireSize(0), lambda: port.accept(accepted))
+        self._confirm(accepted, port)
         if protocol is None:
             self.decline()
             connector.connectionLost(Failure(ConnectionRefusedError("not wanted")))
         else:
             self.begin(protocol)
+
+    def _confirm(self, accepted: Stream, port: SimulatedPort) -> None:
+        def lost() -> None:
+            self._later(lambda: self._confirm(accepted, port))
+
+        self.host.transmit(accepted.host, self, wireSize(0), lambda: port.accept(accepted), lost)
 
 
 @implementer(IConnector)
@@ -187,5 +238,5 @@ class SimulatedConnector(BaseConnector):
             clock.callLater(0, stream.failIfNotConnected, ((problem,), {}))
         else:
             delay = 0.0 if literal else 2 * host.link.latency
-            clock.callLater(delay, stream.dial, ((host.peerAt(address),), {}))
+            clock.callLater(delay, stream.dial)
         return stream
