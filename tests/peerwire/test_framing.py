@@ -126,6 +126,12 @@ class CutTests(SynchronousTestCase):
                 parts = [stream[:first], stream[first:second], stream[second:]]
                 self.assertEqual(read(decoder(), parts), messages, (first, second))
 
+    def test_unknownOfOneByte(self) -> None:
+        """An unknown message that is nothing but its id takes nothing of the next with it, wherever it is cut."""
+        stream = bytes.fromhex("00000001 64") + Have(7).encode() + Choke().encode()
+        for cut in range(len(stream)):
+            self.assertEqual(read(decoder(), [stream[:cut], stream[cut:]]), [Have(7), Choke()], cut)
+
     @settings(derandomize=True, deadline=None)
     @given(st.lists(_messages, max_size=12), st.lists(st.integers(1, 30)), st.booleans())
     def test_randomCuts(self, messages: list[Message], sizes: list[int], unknown: bool) -> None:

@@ -259,10 +259,10 @@ class WireDecoder:
                 taken, self._needed = len(view), 0
             else:
                 length = _LENGTH.unpack_from(head)[0]
-                if not self._check(length, head[4]):
-                    self._skip = length - 1
-                    head = b""
                 self._needed = 4 + length
+                if not self._check(length, head[4]):
+                    self._needed, self._skip = 0, length - 1  # which may be nothing
+                    head = b""
             self._filled = 0
             self._keep(memoryview(head))
         if self._skip:
