@@ -117,6 +117,21 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(fromTable({"state-dir": "~/bt"}, BASE), {"stateDir": Path.home() / "bt"})
 
 
+    def test_nobodysHome(self) -> None:
+        """The home of somebody who is not known is refused."""
+        for table in ({"download-dir": "~nobody-of-that-name/x"}, {"torrents": ["~nobody-of-that-name/x"]}):
+            self.assertIn("nobody's home", self.refused(table))
+
+    def test_noPath(self) -> None:
+        """What is no path is refused for torrents as it is for folders."""
+        for table in ({"download-dir": "a\0b"}, {"torrents": ["a\0b"]}, {"torrents": [""]}):
+            self.assertIn("an empty path", self.refused(table))
+
+    def test_giantNumber(self) -> None:
+        """A whole number that is too large to be a fraction is refused where one is wanted."""
+        self.assertIn("seed-ratio", self.refused({"seed-ratio": 10**400}))
+
+
 class FileTests(SynchronousTestCase):
     """The file itself."""
 
@@ -141,6 +156,7 @@ class FileTests(SynchronousTestCase):
             self.written(b"unknown = 1"),
             self.written(b"listen-port = []"),
             self.written(b"x = " + b"[" * 100_000),
+            self.written(b"listen-port = " + b"9" * 5000),
             self.written(b"#" * ((1 << 20) + 1)),
             Path(missing.parent),
         ]

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from twisted_bt.control.options import FOLDER, NUMBER, TEXT, Option, allOptions
+from twisted_bt.control.options import FOLDER, NUMBER, TEXT, Option, allOptions, parsePath
 from twisted_bt.errors import SettingsError
 
 _LIMIT = 1 << 20
@@ -33,7 +33,7 @@ def readConfig(path: Path) -> dict[str, Any]:
         table = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the former also for numbers of thousands of digits
         raise SettingsError(f"{path}: not a TOML file: {error}") from error
     try:
         return fromTable(table, path.parent)
@@ -80,17 +80,17 @@ def _value(key: str, option: Option, value: Any, base: Path, each: str) -> Any:
     kind = option.kind
     if type(value) not in kind.types:
         raise SettingsError(f"{each}{key!r} must be {kind.expected}; it is {_typeName(value)}")
-    if not isinstance(value, str):
-        return float(value) if kind is NUMBER else value  # TOML has 2 and 2.0
     try:
+        if not isinstance(value, str):
+            return float(value) if kind is NUMBER else value  # TOML has 2 and 2.0
         parsed = kind.parse(value)
-    except ValueError as error:
+        if kind is FOLDER:
+            return base / parsed
+        if kind is TEXT and "://" not in value and not value.startswith("magnet:"):
+            return str(base / parsePath(value))
+        return parsed
+    except (ValueError, OverflowError) as error:
         raise SettingsError(f"{each}{key!r} must be {kind.expected}: {error}") from error
-    if kind is FOLDER:
-        return base / parsed
-    if kind is TEXT and "://" not in value and not value.startswith("magnet:"):
-        return str(base / Path(value).expanduser())
-    return parsed
 
 
 def _typeName(value: Any) -> str:

@@ -73,10 +73,18 @@ def _number(text: str) -> float:
     return value
 
 
-def _folder(text: str) -> Path:
+def parsePath(text: str) -> Path:
+    """
+    A path, C{~} as somebody's home.
+
+    @raise ValueError: it is none.
+    """
     if not text or "\0" in text:
         raise ValueError("an empty path")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{text!r}: nobody's home is known by that name") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ FLAG = Kind("true or false", (bool,), lambda text: text == "true")
 WHOLE = Kind("a whole number", (int,), _wholeNumber)
 NUMBER = Kind("a number", (int, float), _number)
 TEXT = Kind("a string", (str,), str)
-FOLDER = Kind("a string (a path)", (str,), _folder)
+FOLDER = Kind("a string (a path)", (str,), parsePath)
 ADDRESS = Kind("a string (an IP address)", (str,), parseInterface)
 PEER = Kind('a string ("HOST:PORT")', (str,), parseHostPort)
 
