@@ -32,6 +32,13 @@ announces = st.builds(
 class LocalAnnounceTests(SynchronousTestCase):
     """Announcements."""
 
+    def test_blanks(self) -> None:
+        """Blanks by the thousand, and a line that is none after all, take no time: no try after another."""
+        blanks = b"X:" + b" \t" * 900
+        for line in (blanks + b"\n", blanks + b"y" + blanks, blanks):
+            announce = LocalAnnounce.decode(LIKE_A + line + b"\r\n\r\n")  # took minutes
+            self.assertEqual(announce, LocalAnnounce(6881, (A,)))
+
     def test_written(self) -> None:
         """The form is that of BEP 14, for each group."""
         announce = LocalAnnounce(6881, (A, B), "abc")

@@ -21,7 +21,7 @@ MAX_HASHES = 24
 
 _MAX_COOKIE = 64
 _REQUEST = b"BT-SEARCH * HTTP/1.1\r\n"
-_HEADER = re.compile(rb"([!#-'*+.0-9A-Z^-z|~-]+):[ \t]*([^\r\n]*?)[ \t]*\Z")
+_NAME = re.compile(rb"[!#-'*+.0-9A-Z^-z|~-]+\Z")
 _HASH = re.compile(rb"[0-9A-Fa-f]{40}\Z")
 _PORT = re.compile(rb"[0-9]{1,5}\Z")
 _COOKIE = re.compile(r"[!-~]{0,64}\Z")
@@ -83,9 +83,10 @@ def _headers(datagram: bytes) -> Iterator[tuple[bytes, bytes]]:
     for line in datagram[len(_REQUEST) :].split(b"\r\n"):
         if not line:
             return
-        found = _HEADER.match(line)
-        if found is not None:
-            yield found[1].lower(), found[2]
+        # No pattern for the whole: one that skips blanks at both ends takes minutes for 2,000 of them.
+        name, colon, value = line.partition(b":")
+        if colon and _NAME.match(name) and b"\r" not in value and b"\n" not in value:
+            yield name.lower(), value.strip(b" \t")
 
 
 def announcements(port: int, infoHashes: Sequence[bytes], cookie: str, batch: int) -> list[LocalAnnounce]:
