@@ -29,6 +29,10 @@ class ProtocolError(SessionException):
         self.reason = reason
 
 
+class PeerFloods(ProtocolError):
+    """The peer says so much that it keeps us from work."""
+
+
 class UnknownTorrent(SessionException):
     """Nobody here knows this info-hash."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.benchmarks.measure import Summary
+from tests.benchmarks.measure import Summary, processorTime
 
 #: Answers in a second of processor time, the least.
 FLOOR = 15_000
@@ -52,12 +52,6 @@ def _process(argv: list[str]) -> Iterator[tuple[subprocess.Popen[str], Callable[
             yield process, ask
         finally:
             process.kill()
-
-
-def _cpu(pid: int) -> float:
-    """Processor seconds that a process used so far, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def send(port: int, count: int, infoHash: bytes | None) -> int:
@@ -95,9 +89,9 @@ def send(port: int, count: int, infoHash: bytes | None) -> int:
 
 def _measure(pid: int, port: int, count: int, infoHash: bytes | None) -> float:
     """Answers in a second of that process's time."""
-    before = _cpu(pid)
+    before = processorTime(pid)
     answers = send(port, count, infoHash)
-    return answers / max(0.01, _cpu(pid) - before)
+    return answers / max(0.01, processorTime(pid) - before)
 
 
 def dht(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:

@@ -93,6 +93,18 @@ def run(
     return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
 
 
+def processorTime(pid: int) -> float:
+    """Processor seconds that a process used so far, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peakOf(pid: int) -> int:
+    """The most bytes of memory that a process held at a time so far."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
 def installed(cache: Path) -> dict[str, str]:
     """
     Our environment, but for one thing: modules are compiled once, to C{cache}, as those of an installed

@@ -1,5 +1,5 @@
 """
-A libtorrent seeder in a process of its own, for a program without a reactor.
+A libtorrent session in a process of its own, for a program without a reactor.
 """
 
 from __future__ import annotations
@@ -20,28 +20,58 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+class LibtorrentProcess:
+    """
+    Asks the worker, a line at a time.
+
+    @ivar pid: of its process.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def ask(self, do: str, **request: Any) -> Any:
+        """
+        See the C{do_...} of the worker.
+
+        @raise RuntimeError: libtorrent said no.
+        """
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({"id": 0, "do": do, **request}) + "\n")
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+        if "error" in answer:
+            raise RuntimeError(f"libtorrent: {answer['error']}")
+        return answer["result"]
+
+    @property
+    def port(self) -> int:
+        """Where it listens, on 127.0.0.1."""
+        port: int = self.ask("port")
+        return port
+
+
 @contextmanager
-def libtorrentSeeder(torrent: Path, dataDir: Path) -> Iterator[int]:
-    """Seeds C{torrent} from C{dataDir} on 127.0.0.1; gives its port."""
+def libtorrentProcess(**settings: Any) -> Iterator[LibtorrentProcess]:
+    """A session without torrents; C{settings} are more of libtorrent's C{settings_pack}."""
     with subprocess.Popen(
-        [sys.executable, "-u", str(_WORKER), json.dumps(_SETTINGS)],
+        [sys.executable, "-u", str(_WORKER), json.dumps({**_SETTINGS, **settings})],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def ask(**request: Any) -> Any:
-            process.stdin.write(json.dumps({"id": 0, **request}) + "\n")  # type: ignore[union-attr]
-            process.stdin.flush()  # type: ignore[union-attr]
-            answer = json.loads(process.stdout.readline())  # type: ignore[union-attr]
-            if "error" in answer:
-                raise RuntimeError(f"the seeder: {answer['error']}")
-            return answer["result"]
-
         try:
-            ask(do="add", torrent=str(torrent), saveDir=str(dataDir), seed=True)
-            yield ask(do="port")
+            yield LibtorrentProcess(process)
         finally:
             process.terminate()
+
+
+@contextmanager
+def libtorrentSeeder(torrent: Path, dataDir: Path) -> Iterator[int]:
+    """Seeds C{torrent} from C{dataDir} on 127.0.0.1; gives its port."""
+    with libtorrentProcess() as seeder:
+        seeder.ask("add", torrent=str(torrent), saveDir=str(dataDir), seed=True)
+        yield seeder.port

@@ -20,9 +20,9 @@ def drained(
     runs, blocks = [], []
     while (run := queue.nextRun(ahead, layout)) is not None:
         runs.append(run)
-        while (block := queue.pop(run)) is not None:
-            assert run.covers(block)
-            blocks.append(block)
+        while taken := queue.take(run, 2 * BLOCK_LENGTH):
+            assert all(map(run.covers, taken))
+            blocks += [Block(*each) for each in taken]
     return runs, blocks
 
 
@@ -33,7 +33,7 @@ class UploadQueueTests(SynchronousTestCase):
         """Nothing asked for, nothing to read or send."""
         queue = UploadQueue(10)
         self.assertIsNone(queue.nextRun(AHEAD, LAYOUT))
-        self.assertIsNone(queue.pop(Run(0, 0, AHEAD, 0)))
+        self.assertEqual(queue.take(Run(0, 0, AHEAD, 0), AHEAD), [])
         self.assertEqual((len(queue), queue.bytes), (0, 0))
 
     def test_limit(self) -> None:
@@ -75,12 +75,11 @@ class UploadQueueTests(SynchronousTestCase):
             if len(queue) < 4 and block is not wanted[-1]:
                 continue
             while len(queue) and (len(queue) > 2 or block is wanted[-1]):
-                served = queue.pop(run) if run is not None else None
-                if served is None:
+                served = queue.take(run, 1) if run is not None else []
+                if not served:
                     run = queue.nextRun(AHEAD, LAYOUT)
                     reads += 1
-                else:
-                    sent.append(served)
+                sent += [Block(*each) for each in served]
         self.assertEqual(sent, wanted)
         self.assertEqual(reads, (1 << 20) // AHEAD)
 
@@ -91,12 +90,12 @@ class UploadQueueTests(SynchronousTestCase):
         reads = 0
         for number in range(64):
             queue.add(LAYOUT.block(3, number))
-            if run is None or (block := queue.pop(run)) is None:
+            if run is None or not (taken := queue.take(run, 1)):
                 run = queue.nextRun(AHEAD, LAYOUT)
                 assert run is not None
-                block = queue.pop(run)
+                taken = queue.take(run, 1)
                 reads += 1
-            self.assertEqual(block, LAYOUT.block(3, number))
+            self.assertEqual(taken, [LAYOUT.block(3, number)])
         self.assertEqual(reads, 4)
 
     def test_oneInTheMiddle(self) -> None:
@@ -133,7 +132,7 @@ class UploadQueueTests(SynchronousTestCase):
         run = queue.nextRun(1 << 14, LAYOUT)
         assert run is not None
         self.assertTrue(run.covers(block))
-        self.assertEqual(queue.pop(run), block)
+        self.assertEqual(queue.take(run, 1), [block])
 
     def test_everythingOnce(self) -> None:
         """Whatever is asked for, of any length and order, is sent exactly once out of a run that has it."""

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
 
+#: Piece, offset in it and length: a L{Block}, or as it came.
+Asked = tuple[int, int, int]
+
 
 @dataclass(slots=True)
 class Run:
@@ -36,16 +39,10 @@ class Run:
         """Offset in the piece after the last byte."""
         return self.begin + self.length
 
-    def covers(self, block: Block) -> bool:
-        """Whether all of C{block} is in the run."""
-        return (
-            block.index == self.index
-            and self.begin <= block.begin
-            and block.begin + block.length <= self.begin + self.length
-        )
-
-
-_Key = tuple[int, int, int]
+    def covers(self, asked: Asked) -> bool:
+        """Whether all of the block C{asked} is in the run."""
+        index, begin, length = asked
+        return index == self.index and self.begin <= begin and begin + length <= self.end
 
 
 class UploadQueue:
@@ -60,30 +57,30 @@ class UploadQueue:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.bytes = 0
-        self._queue: dict[_Key, Block] = {}
+        self._queue: dict[Asked, None] = {}  # in the order they came
         self._next = (-1, -1)  # piece and offset where a peer that goes on in order goes on
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def add(self, block: Block) -> bool:
+    def add(self, block: Asked) -> bool:
         """
         It asks for C{block}; twice is as good as once.  C{False}: too many, reject it.
         """
-        key = (block.index, block.begin, block.length)
-        if key in self._queue:
-            return True
-        if len(self._queue) >= self.limit:
-            return False
-        self._queue[key] = block
-        self.bytes += block.length
+        queue = self._queue
+        if block not in queue:
+            if len(queue) >= self.limit:
+                return False
+            queue[block] = None
+            self.bytes += block[2]
         return True
 
-    def cancel(self, block: Block) -> bool:
+    def cancel(self, block: Asked) -> bool:
         """It does not need C{block} any more.  C{False}: it is not in the queue (any more)."""
-        if self._queue.pop((block.index, block.begin, block.length), None) is None:
+        if block not in self._queue:
             return False
-        self.bytes -= block.length
+        del self._queue[block]
+        self.bytes -= block[2]
         return True
 
     def choke(self, keep: Container[int] = ()) -> list[Block]:
@@ -92,7 +89,7 @@ class UploadQueue:
 
         @return: what was dropped, to be rejected where BEP 6 is spoken.
         """
-        dropped = [block for block in self._queue.values() if block.index not in keep]
+        dropped = [Block(*asked) for asked in self._queue if asked[0] not in keep]
         for block in dropped:
             self.cancel(block)
         return dropped
@@ -105,7 +102,7 @@ class UploadQueue:
         """
         if not self._queue:
             return None
-        head = next(iter(self._queue.values()))
+        head = Block(*next(iter(self._queue)))
         end = head.begin + head.length
         most = max(end, min(head.begin + readAhead, layout.pieceSize(head.index)))
         inOrder = head.begin == 0 or (head.index, head.begin) == self._next
@@ -114,30 +111,33 @@ class UploadQueue:
         self._next = (head.index, end)
         return Run(head.index, head.begin, end - head.begin, head.begin)
 
-    def pop(self, run: Run) -> Block | None:
+    def take(self, run: Run, most: int) -> list[Asked]:
         """
-        The next block to send out of C{run}; it is in the queue no more.  C{None}: none of those
-        asked for lies in it (now).
+        The next blocks to send out of C{run}, about C{most} bytes; they are in the queue no more.  Empty:
+        none of those asked for lies in it (now).
         """
         queue = self._queue
-        index, end = run.index, run.begin + run.length
-        at = run.at
-        while at < end:
+        index, end = run.index, run.end
+        at, size = run.at, 0
+        taken: list[Asked] = []
+        while at < end and size < most:
             length = min(BLOCK_LENGTH, end - at)
-            block = queue.pop((index, at, length), None)
+            asked = (index, at, length)
             at += length
-            if block is not None:
+            if asked in queue:
+                del queue[asked]
+                taken.append(asked)
+                size += length
                 run.at = at
-                self.bytes -= length
-                return block
-        return self._popHead(run)
+        self.bytes -= size
+        return taken or self._takeHead(run)
 
-    def _popHead(self, run: Run) -> Block | None:
+    def _takeHead(self, run: Run) -> list[Asked]:
         """What was not found going on in order: the first in the queue, if it lies in C{run}."""
         if self._queue:
-            head = next(iter(self._queue.values()))
+            head = next(iter(self._queue))
             if run.covers(head):
                 self.cancel(head)
-                run.at = head.begin + head.length
-                return head
-        return None
+                run.at = head[1] + head[2]
+                return [head]
+        return []

@@ -8,7 +8,8 @@ The rules of this file:
   2. A frame that lies whole in what was fed is read where it lies.  Only a frame that straddles two
      feeds is copied, and only its own bytes.
   3. L{ProtocolError} leaves and nothing else; any other exception is a bug of ours.
-  4. Nothing is called or made for each block that can be for each read: blocks come in runs.
+  4. Nothing is called or made for each block that can be for each read: blocks come in runs, and so do
+     requests.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ _FIXED: dict[int, _Fixed] = {
 
 _LENGTH = Struct(">I")
 _HEAD = Struct(">IB")
+_REQUEST = Struct(">IBIII")
 _PIECE_HEAD = Struct(">IBII")
 
 #: A buffer up to this size is kept for the next frame: a usual block with its header fits.
@@ -81,6 +83,16 @@ class PieceRun(list[tuple[int, int, Buffer]]):
     __slots__ = ()
 
 
+class RequestRun(list[tuple[int, int, int]]):
+    """
+    What L{Request} messages asked for, each right behind the other: index, begin and length of each.
+
+    Who downloads quickly asks for dozens of blocks at a time.
+    """
+
+    __slots__ = ()
+
+
 class WireDecoder:
     """
     Yields the messages of one direction of one connection, from after the handshake.
@@ -88,11 +100,13 @@ class WireDecoder:
     @ivar maxMessageLength: bytes in a message at most, where nothing tighter holds.  Also what is
         skipped of a message nobody knows.
     @ivar maxBlockLength: bytes of data in a L{Piece} at most.
+    @ivar skipped: messages of kinds that nobody knows.
     """
 
     def __init__(self, maxMessageLength: int, maxBlockLength: int) -> None:
         self.maxMessageLength = maxMessageLength
         self.maxBlockLength = maxBlockLength
+        self.skipped = 0
         self._longestPiece = 9 + maxBlockLength
         self._pieceCount: int | None = None
         self._indexLimit = _ANY_INDEX
@@ -124,12 +138,16 @@ class WireDecoder:
             if isinstance(message, PieceRun):
                 for index, begin, block in message:
                     yield Piece(index, begin, block)
+            elif isinstance(message, RequestRun):
+                for numbers in message:
+                    yield Request(*numbers)
             else:
                 yield message
 
-    def feedRuns(self, data: bytes | memoryview) -> Iterator[Message | PieceRun]:
+    def feedRuns(self, data: bytes | memoryview) -> Iterator[Message | PieceRun | RequestRun]:
         """
-        Yield what C{data} completes: L{PieceRun}s instead of L{Piece}s, and all other messages.
+        Yield what C{data} completes: L{PieceRun}s instead of L{Piece}s, L{RequestRun}s instead of
+        L{Request}s, and all other messages.
 
         The data of blocks are views, valid until the next is asked for; C{data} must stay as it is
         until the iterator is exhausted, and not longer.  Always exhaust it, or the connection is over.
@@ -149,6 +167,8 @@ class WireDecoder:
                     self._buffer = memoryview(bytearray())
                 if isinstance(message, Piece):
                     run.append((message.index, message.begin, message.data))
+                elif isinstance(message, Request):
+                    yield RequestRun([(message.index, message.begin, message.length)])
                 else:
                     yield message
 
@@ -167,6 +187,11 @@ class WireDecoder:
             if run:
                 yield run
                 run = PieceRun()
+            if kind == 6 and length == 13:
+                asked = self._requests(view, position)
+                yield asked
+                position += 17 * len(asked)
+                continue
             fixed = fixedMessages.get(kind)
             if (
                 fixed is not None
@@ -198,6 +223,21 @@ class WireDecoder:
         elif rest:
             self._gather(view[position:])
 
+    def _requests(self, view: memoryview, position: int) -> RequestRun:
+        """The requests at C{position} and right behind it; the first is one, and whole."""
+        run = RequestRun()
+        limit = self._indexLimit
+        whole = (len(view) - position) // 17 * 17
+        for length, kind, index, begin, size in _REQUEST.iter_unpack(view[position : position + whole]):
+            if kind != 6 or length != 13:
+                break
+            if index >= limit:
+                if run:
+                    break  # those before it count
+                raise ProtocolError(f"no piece {index} of {limit}")
+            run.append((index, begin, size))
+        return run
+
     def _check(self, length: int, kind: int) -> bool:
         """
         Whether to read on, as C{length} and C{kind} of a frame are known and no more.  C{False}: its
@@ -218,7 +258,10 @@ class WireDecoder:
             shortest, longest = 1, self.maxMessageLength
         if not shortest <= length <= longest:
             raise ProtocolError(f"message {kind} of {length} bytes; it has {shortest} to {longest}")
-        return fixed is not None or kind in (Piece.id, Bitfield.id, Extended.id)
+        if fixed is not None or kind in (Piece.id, Bitfield.id, Extended.id):
+            return True
+        self.skipped += 1
+        return False
 
     def _decode(self, view: memoryview, position: int, length: int) -> Message:
         """The message of the whole, checked frame at C{position}."""

@@ -335,3 +335,15 @@ def encodeRequests(blocks: Iterable[Block]) -> bytes:
     """The frames of a L{Request} for each of C{blocks}, to go out in one write."""
     pack = _THREE.pack
     return b"".join([pack(13, 6, block.index, block.begin, block.length) for block in blocks])
+
+
+def encodePieces(blocks: Iterable[tuple[int, int, Buffer]]) -> list[Buffer]:
+    """
+    The frames of a L{Piece} for each of C{blocks} (index, begin and data), in parts to be written one
+    after another; copies no data.
+    """
+    parts: list[Buffer] = []
+    for index, begin, data in blocks:
+        parts.append(_PIECE_HEAD.pack(9 + len(data), 7, index, begin))
+        parts.append(data)
+    return parts

@@ -12,7 +12,7 @@ Runs on any stream transport that is a producer and consumer: TCP, TLS, UNIX, a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 from typing import Protocol as TypingProtocol
 
@@ -24,7 +24,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_bt.errors import PeerDisconnected, SessionException
-from twisted_bt.peerwire.framing import WireDecoder
+from twisted_bt.interfaces import Buffer
+from twisted_bt.peerwire.allowance import Allowance
+from twisted_bt.peerwire.framing import PieceRun, RequestRun, WireDecoder
 from twisted_bt.peerwire.handshake import Handshake, HandshakeReader
 
 
@@ -34,8 +36,11 @@ class IMessageSink(TypingProtocol):
     handlers: ClassVar[Mapping[type, Callable[[Any, Any], None]]]
     """By class of what the decoder yields; called with the session and it; may raise C{SessionException}."""
 
-    def turnBegan(self, received: int) -> None:
-        """C{received} bytes arrived; their messages follow."""
+    def turnBegan(self, received: int) -> Allowance | None:
+        """
+        C{received} bytes arrived; their messages follow.  Gives what the messages beside blocks are
+        charged to, if they are.
+        """
 
     def turnEnded(self) -> None:
         """All messages of those bytes were handed over; may raise C{SessionException}."""
@@ -155,10 +160,16 @@ class PeerProtocol(Protocol):
             if session is None:
                 self._handshakeReceived(bytes(data))
                 return
-            session.turnBegan(len(data))
+            allowance = session.turnBegan(len(data))
             handlers = session.handlers
+            skipped = self.decoder.skipped
             for message in self.decoder.feedRuns(data):
-                handlers[message.__class__](session, message)
+                kind = message.__class__
+                if kind is not PieceRun and allowance is not None:
+                    allowance.spend(kind, len(message) if isinstance(message, RequestRun) else 1)
+                handlers[kind](session, message)
+            if allowance is not None:
+                allowance.take(self.decoder.skipped - skipped)
             session.turnEnded()
         except SessionException as reason:  # the one place where a session dies of what it read
             self.close(reason)
@@ -204,10 +215,10 @@ class PeerProtocol(Protocol):
         if self.reason is None:
             cast(ITransport, self.transport).write(data)
 
-    def writeSequence(self, parts: list[bytes]) -> None:
+    def writeSequence(self, parts: Sequence[Buffer]) -> None:
         """Send C{parts} one after another; dropped once the connection is ending."""
         if self.reason is None:
-            cast(ITransport, self.transport).writeSequence(parts)
+            cast(Any, self.transport).writeSequence(parts)
 
     def pauseReading(self, why: str) -> None:
         """Read nothing until L{resumeReading} was called for each C{why}."""

@@ -164,6 +164,10 @@ class WireState:
             if broken is not None:
                 raise ProtocolError(broken)
 
+    def askedOrServed(self) -> None:
+        """The peer sent requests or blocks: no rule is about them, but they end its opening."""
+        self._peer.opening = False
+
     def sent(self, message: Message) -> None:
         """We are about to say C{message}.  @raise RuntimeError: we may not; a bug."""
         if self._we.opening or type(message) in _RULES:

@@ -16,10 +16,11 @@ from bitarray import bitarray
 from twisted_bt.errors import ProtocolError, SessionException
 from twisted_bt.exchange.peerdownload import PeerDownload
 from twisted_bt.exchange.rate import RateMeter
-from twisted_bt.interfaces import ChokeCandidate
+from twisted_bt.interfaces import Buffer, ChokeCandidate
 from twisted_bt.peerwire import messages
+from twisted_bt.peerwire.allowance import Allowance
 from twisted_bt.peerwire.extended import DontHave
-from twisted_bt.peerwire.framing import PieceRun
+from twisted_bt.peerwire.framing import PieceRun, RequestRun
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.peerwire.state import Verdict, WireState
 from twisted_bt.sessions.dialect import Dialect
@@ -27,6 +28,7 @@ from twisted_bt.sessions.wiresession import WireSession
 from twisted_bt.settings import Extension
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.pieces import Block
+from twisted_bt.transport.plainsocket import limitUnsent
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.swarm import SwarmSession
@@ -106,6 +108,7 @@ class PeerSession(WireSession["SwarmSession"]):
         self.download = swarm.downloader.download.addPeer(self.connectedPeerAddr, fast)
         self.upload = swarm.uploader.addPeer(self)
         protocol.decoder.pieceCount = swarm.layout.pieceCount
+        self.allowance = Allowance(swarm.layout.pieceCount, swarm.engine.reactor.seconds())
         self.sendClientStatus()
         swarm.peerEstablished(self)
 
@@ -159,12 +162,19 @@ class PeerSession(WireSession["SwarmSession"]):
             self.pendingMessages.have(index)
             self._flushLater()
 
-    def sendBlocks(self, parts: list[bytes], length: int) -> None:
+    def limitUnsent(self, size: int | None) -> None:
+        """Have about C{size} bytes wait in the transport at a time; see L{plainsocket.limitUnsent}."""
+        assert self._protocol is not None
+        limitUnsent(self._protocol.transport, size)
+
+    def sendBlocks(self, parts: list[Buffer], length: int) -> None:
         """C{piece} messages, encoded; C{length} bytes of content in them."""
         assert self._protocol is not None
         self.flush()
         self.uploadRate.add(length, self.swarmSession.engine.reactor.seconds())
         self.outcomingTimeout.touch()
+        if self.allowance is not None:
+            self.allowance.earn(len(parts) // 2)
         self._protocol.writeSequence(parts)
 
     def flush(self, requests: Sequence[Block] = ()) -> None:
@@ -274,16 +284,19 @@ class PeerSession(WireSession["SwarmSession"]):
         self.judgeInterest()
         self.swarmSession.peerHasMore(self)
 
-    def _request(self, message: messages.Request) -> None:
-        self.wire.received(message)
-        block = self.swarmSession.layout.checkBlock(message.index, message.begin, message.length)
-        if message.length > self.swarmSession.engine.settings.maxRequestLength:
-            raise ProtocolError(f"asks for {message.length} bytes at once")
-        verdict = self.wire.judgeRequest(message.index)
-        if verdict is Verdict.SERVE:
-            self.upload.requested(block)
-        elif verdict is Verdict.REJECT:
-            self.send(messages.RejectRequest(message.index, message.begin, message.length))
+    def _requests(self, run: RequestRun) -> None:
+        self.wire.askedOrServed()
+        swarm = self.swarmSession
+        swarm.layout.checkBlocks(run, swarm.engine.settings.maxRequestLength)
+        if not self.wire.amChoking:
+            self.upload.requested(run)
+            return
+        for asked in run:
+            verdict = self.wire.judgeRequest(asked[0])
+            if verdict is Verdict.SERVE:
+                self.upload.requested([asked])
+            elif verdict is Verdict.REJECT:
+                self.send(messages.RejectRequest(*asked))
 
     def _cancel(self, message: messages.Cancel) -> None:
         self.wire.received(message)
@@ -326,7 +339,7 @@ PeerSession.handlers = {
     messages.NotInterested: PeerSession._notInterested,
     messages.Have: PeerSession._have,
     messages.Bitfield: PeerSession._bitfield,
-    messages.Request: PeerSession._request,
+    RequestRun: PeerSession._requests,
     PieceRun: PeerSession._pieces,
     messages.Cancel: PeerSession._cancel,
     messages.Port: PeerSession._port,

@@ -7,7 +7,7 @@ leaves (a registered torrent is trusted on demand); one that proves wrong is wit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from bitarray import bitarray
@@ -17,16 +17,20 @@ from twisted.python.failure import Failure
 
 from twisted_bt.errors import SessionStopped, StorageError
 from twisted_bt.exchange.rate import RateMeter
-from twisted_bt.exchange.upload import Run, UploadQueue
+from twisted_bt.exchange.upload import Asked, Run, UploadQueue
 from twisted_bt.interfaces import IStorage
 from twisted_bt.peerwire.allowedfast import allowedFastSet
-from twisted_bt.peerwire.messages import Piece, RejectRequest
+from twisted_bt.peerwire.messages import RejectRequest, encodePieces
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.settings import Extension, Settings
-from twisted_bt.torrent.pieces import Block, PieceLayout
+from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
 
-#: Bytes handed to the transport at once; it asks for a pause above 64 KiB.
+#: Bytes handed to the transport at once: what a peer takes in C{AHEAD} seconds, within these.  What waits
+#: in the transport delays all that is said to the peer, and cannot be called back.  libtorrent's bounds
+#: are half a second, 10 KiB and 500 KiB.
 BATCH = 128 << 10
+LEAST_BATCH = BLOCK_LENGTH
+AHEAD = 0.5
 #: Pieces a choked peer may have (BEP 6); libtorrent gives as many.
 ALLOWED_FAST = 5
 
@@ -39,6 +43,10 @@ class IUploadOwner(Protocol):
     @property
     def clientBitfield(self) -> bitarray:
         """The pieces we say we have."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that is wanted is here."""
 
     @property
     def storage(self) -> IStorage:
@@ -57,15 +65,16 @@ class IUploadOwner(Protocol):
 class PeerUpload:
     """What one peer asked of us, and the run that was read for it."""
 
-    __slots__ = ("_uploader", "allowedFast", "data", "queue", "reading", "run", "session")
+    __slots__ = ("_uploader", "allowedFast", "batch", "data", "queue", "reading", "run", "session")
 
     def __init__(self, uploader: Uploader, session: PeerSession, limit: int) -> None:
         self._uploader = uploader
         self.session = session
         self.queue = UploadQueue(limit)
         self.allowedFast: frozenset[int] = frozenset()
+        self.batch = 0
         self.run: Run | None = None
-        self.data = b""
+        self.data = memoryview(b"")
         self.reading = False
 
     def offerFast(self) -> frozenset[int]:
@@ -73,11 +82,17 @@ class PeerUpload:
         self.allowedFast = self._uploader.fastPieces(self.session)
         return self.allowedFast
 
-    def requested(self, block: Block) -> None:
-        """The peer wants C{block}, and may have it."""
-        if not self._uploader.has(block.index) or not self.queue.add(block):
-            self.reject(block)
-        elif not self.reading:
+    def requested(self, run: Iterable[Asked]) -> None:
+        """The peer wants the blocks of C{run}, and may have them."""
+        queue = self.queue
+        index, here = -1, False
+        for asked in run:
+            if asked[0] != index:
+                index = asked[0]
+                here = self._uploader.has(index)
+            if not here or not queue.add(asked):
+                self.reject(Block(*asked))
+        if queue and not self.reading:
             self._uploader.serveLater(self)
 
     def cancelled(self, block: Block) -> None:
@@ -89,6 +104,15 @@ class PeerUpload:
         """We choke the peer: what it asked for is dropped, but for what is allowed fast."""
         for block in self.queue.choke(self.allowedFast):
             self.reject(block)
+
+    def judgeBatch(self, now: float) -> None:
+        """How many bytes to hand to the transport at a time."""
+        wanted = int(self.session.uploadRate.rate(now) * AHEAD)
+        # Powers of two, so that it is seldom another one.
+        batch = min(BATCH, max(LEAST_BATCH, 1 << wanted.bit_length() >> 1))
+        if batch != self.batch:
+            self.batch = batch
+            self.session.limitUnsent(batch if batch < BATCH else None)
 
     def reject(self, block: Block) -> None:
         """Say that C{block} will not come, where that can be said (BEP 6)."""
@@ -132,16 +156,21 @@ class Uploader:
         """C{session} ended."""
         session.upload.queue.choke()
         session.upload.run = None
-        session.upload.data = b""
+        session.upload.data = memoryview(b"")
 
     def has(self, index: int) -> bool:
         """Whether we say that we have piece C{index}."""
         return bool(self._owner.clientBitfield[index])
 
     def fastPieces(self, session: PeerSession) -> frozenset[int]:
-        """What a choked peer may have (BEP 6); nothing for IPv6, where no set is defined."""
+        """
+        What a choked peer may have (BEP 6); nothing for IPv6, where no set is defined.
+
+        Nor anything of a seeder: it has something for everybody, so with many newcomers it would send the
+        same few pieces to each of them, all at a time, instead of different ones to those it serves.
+        """
         addr = session.connectedPeerAddr
-        if Extension.FAST not in session.enabledExtensions or addr.isIPv6:
+        if Extension.FAST not in session.enabledExtensions or addr.isIPv6 or self._owner.complete:
             return frozenset()
         offered = allowedFastSet(self._owner.infoHash, addr.host, self._layout.pieceCount, ALLOWED_FAST)
         return frozenset(index for index in offered if self.has(index))
@@ -167,27 +196,25 @@ class Uploader:
             run = upload.queue.nextRun(self._settings.readAhead, self._layout)
             if run is None:
                 return
-            upload.run, upload.data, upload.reading = None, b"", True
+            upload.run, upload.data, upload.reading = None, memoryview(b""), True
             self._read(run).addCallbacks(
                 self._arrived, self._failed, callbackArgs=(upload, run), errbackArgs=(upload, run)
             )
 
     def _send(self, upload: PeerUpload, run: Run) -> int:
-        parts: list[bytes] = []
-        length = 0
-        while length < BATCH:
-            block = upload.queue.pop(run)
-            if block is None:
-                break
-            start = block.begin - run.begin
-            data = upload.data[start : start + block.length]
-            parts.append(Piece(block.index, block.begin, data).encodeHeader())
-            parts.append(data)
-            length += block.length
-        if parts:
-            self.rate.add(length, self._now())
-            self._owner.uploaded(length)
-            upload.session.sendBlocks(parts, length)
+        now = self._now()
+        upload.judgeBatch(now)
+        taken = upload.queue.take(run, upload.batch)
+        if not taken:
+            return 0
+        data, start = upload.data, run.begin
+        parts = encodePieces(
+            [(index, begin, data[begin - start : begin - start + size]) for index, begin, size in taken]
+        )
+        length = sum([size for _, _, size in taken])
+        self.rate.add(length, now)
+        self._owner.uploaded(length)
+        upload.session.sendBlocks(parts, length)
         return length
 
     def _read(self, run: Run) -> Deferred[bytes]:
@@ -217,7 +244,7 @@ class Uploader:
     def _arrived(self, data: bytes, upload: PeerUpload, run: Run) -> None:
         upload.reading = False
         if len(data) == run.length:
-            upload.run, upload.data = run, data
+            upload.run, upload.data = run, memoryview(data)
         else:  # not here after all: nobody gets any of that piece
             for block in upload.queue.choke(_AllBut(run.index)):
                 upload.reject(block)

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 
 from twisted_bt.errors import PeerDisconnected, SessionException
 from twisted_bt.interfaces import PeerInfo
+from twisted_bt.peerwire.allowance import Allowance
 from twisted_bt.peerwire.handshake import Handshake, enabledExtensions
 from twisted_bt.peerwire.messages import KeepAlive, Message
 from twisted_bt.peerwire.outbox import Outbox
@@ -58,6 +59,7 @@ class WireSession(Generic[S]):
     @ivar sendingBlocked: the transport is full.
     @ivar partedWell: we ended it although nothing was wrong with the peer.
     @ivar now: when the latest bytes came.
+    @ivar allowance: what the peer may say beside blocks; C{None}: anything.
     """
 
     handlers: ClassVar[Mapping[type, Callable[[Any, Any], None]]]
@@ -86,6 +88,7 @@ class WireSession(Generic[S]):
         self.sendingBlocked = False
         self.partedWell = False
         self.now = now
+        self.allowance: Allowance | None = None
         self._inTurn = False
         self._protocol = protocol
 
@@ -138,11 +141,14 @@ class WireSession(Generic[S]):
         self.outcomingTimeout.stop()
         self.established = False
 
-    def turnBegan(self, received: int) -> None:
+    def turnBegan(self, received: int) -> Allowance | None:
         """Bytes came: the peer is alive."""
         self._inTurn = True
         self.now = self.swarmSession.engine.reactor.seconds()
         self.incomingTimeout.touch()
+        if self.allowance is not None:
+            self.allowance.refill(self.now)
+        return self.allowance
 
     def turnEnded(self) -> None:
         """All that the bytes said was done."""

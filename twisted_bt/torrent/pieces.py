@@ -8,7 +8,7 @@ block of a piece, may be short.  Nothing outside this module divides by a piece 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -98,6 +98,19 @@ class PieceLayout:
         ):
             raise ProtocolError(f"no block of {length} bytes at {begin} in piece {index}")
         return Block(index, begin, length)
+
+    def checkBlocks(self, asked: Iterable[tuple[int, int, int]], longest: int) -> None:
+        """
+        Like L{checkBlock} for many: index, begin and length of each, none negative.
+
+        @raise ProtocolError: one names no part of any piece, or more than C{longest} bytes.
+        """
+        last, full = self.pieceCount - 1, self.pieceLength
+        for index, begin, length in asked:
+            if not 0 < length <= longest or begin + length > full or index >= last:
+                self.checkBlock(index, begin, length)
+                if length > longest:
+                    raise ProtocolError(f"asks for {length} bytes at once")
 
     def checkPiece(self, index: int) -> int:
         """C{index} as a peer sent it, if there is such a piece.  @raise ProtocolError: there is none."""

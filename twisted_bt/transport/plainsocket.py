@@ -10,10 +10,13 @@ streams, and whatever Twisted does next.
 
 from __future__ import annotations
 
+import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import main
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection
 
 #: Bytes read at a time; blocks come 16 to a read when a peer is fast.
@@ -52,3 +55,28 @@ class SharedReader:
 
         transport.doRead = doRead  # type: ignore[method-assign]
         return True
+
+
+#: Bytes that may wait in a transport, where nothing is said, before it asks for a pause; Twisted's.
+_USUAL = FileDescriptor.bufferSize
+#: The option's number on Linux, where Python did not know it by name; elsewhere there is none.
+_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", 25 if sys.platform == "linux" else None)
+_UNLIMITED = (1 << 31) - 1
+
+
+def limitUnsent(transport: Any, size: int | None) -> None:
+    """
+    Have C{transport} take about C{size} bytes ahead of what the network takes, and then ask for a pause;
+    C{None}: as many as usual.
+
+    What waits there can be neither called back nor overtaken.  A system takes megabytes for a peer whose
+    line is slow: told to, it keeps no more than C{size} that were not sent yet.
+    """
+    if not hasattr(transport, "bufferSize"):
+        return
+    transport.bufferSize = _USUAL if size is None else min(_USUAL, size // 2)
+    if _LOWAT is not None and isinstance(transport, Connection):
+        try:
+            transport.socket.setsockopt(socket.IPPROTO_TCP, _LOWAT, _UNLIMITED if size is None else size)
+        except OSError:  # a UNIX socket, or an older system
+            return
