@@ -45,6 +45,8 @@ class Settings:
     # -- how many
     maxActive: int = 500
     """Open swarms; further torrents wait their turn (downloads first)."""
+    idleTimeout: float = 120.0
+    """Seconds without peers: a swarm opened by a knock is closed; who lost his line is back in a minute."""
     maxPeers: int = 1000
     """Client slots: peer sessions of all swarms together.  The vocabulary's default."""
     maxPeersPerTorrent: int | None = None
@@ -117,6 +119,10 @@ class Settings:
     """For one answer; libtorrent's."""
     maxTrackerResponse: int = 1 << 20
     """Longest body accepted of an HTTP tracker; libtorrent's."""
+    maxAnnouncing: int = 50
+    """Announces of registered torrents under way at a time to one host, each perhaps with a socket."""
+    dhtAnnouncesPerMinute: float = 10.0
+    """Registered torrents announced in the DHT in turn; each is a search of about a hundred datagrams."""
     announceIP: str | None = None
     """Address told to trackers as C{ip}, for a client behind a proxy; C{None}: what they see."""
 
@@ -141,6 +147,9 @@ _LONG = 1e9
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("listenPort", 0, 65535),
     ("maxActive", 1, _MANY),
+    ("idleTimeout", 1, _LONG),
+    ("maxAnnouncing", 1, _MANY),
+    ("dhtAnnouncesPerMinute", 0, 6000),
     ("maxPeers", 1, _MANY),
     ("maxPeersPerTorrent", 1, _MANY),
     ("uploadSlots", 1, _MANY),

@@ -29,6 +29,8 @@ from twisted_bt.sessions.torrentmap import Active, Registered, TorrentLoc, Torre
 from twisted_bt.settings import Settings
 from twisted_bt.storage.database import StateDatabase
 from twisted_bt.storage.diskqueue import ImmediateDisk
+from twisted_bt.storage.fileio import FileCalls
+from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.testing.scripted import ScriptedPeer
 from twisted_bt.testing.swarm import FOLDER, makeTorrent
 from twisted_bt.torrent.addresses import PeerAddr
@@ -52,7 +54,10 @@ class RegisteredCase(SwarmCase):
     def newClient(self, **settings: Any) -> ClientSession:
         """A client that keeps content in files."""
         client = ClientSession(
-            self.host, Settings(**settings), self.host.plugins(wallClock=time.time), self.host.random
+            self.host,
+            Settings(**settings),
+            self.host.plugins(wallClock=time.time, files=FileCalls()),
+            self.host.random,
         )
         client.startService()
         return client
@@ -327,6 +332,7 @@ class TorrentMapTests(SwarmCase):
         """An empty map in memory."""
         super().setUp()
         self.database = StateDatabase(None, ImmediateDisk())
+        ResumeStore(self.database)
         self.map = TorrentMap(self.database)
         self.database.openNow()
 

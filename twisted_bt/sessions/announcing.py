@@ -15,7 +15,7 @@ from twisted_bt.sessions.observers import Observers
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.progress import Progress
 from twisted_bt.tracker.announce import AnnounceRequest, Event
-from twisted_bt.tracker.service import Announcer
+from twisted_bt.tracker.service import Announcer, State
 
 
 class IAnnounced(Protocol):
@@ -60,6 +60,11 @@ class Announcing:
             stopTimeout=engine.settings.stopTimeout,
             externalIp=self._seenAt,
         )
+
+    @property
+    def running(self) -> bool:
+        """Whether it announces, or is taking leave."""
+        return self._announcer.state is not State.IDLE
 
     def start(self) -> None:
         """Announce from now on."""

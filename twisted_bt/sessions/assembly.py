@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bitarray import bitarray
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
@@ -113,21 +114,10 @@ class Assembly:
         """
         storage = self.engine.storages.storageFor(metainfo, dataDirPath)
         try:
-            absent = ~await storage.allocated()
+            allocated = await storage.allocated()
         finally:
             await storage.close()
-        if absent.any():
-            offset = metainfo.layout.pieceOffset(absent.find(1))
-            size = metainfo.layout.pieceSize(absent.find(1))
-            names = [
-                "/".join(each.path)
-                for each in metainfo.files
-                if each.offset < offset + size and each.offset + each.length > offset and not each.isPad
-            ]
-            raise StorageError(
-                f"{absent.count()} of {metainfo.layout.pieceCount} pieces are not in {dataDirPath};"
-                f" the first would be in {' and '.join(names[:3])}"
-            )
+        checkAllocated(metainfo, dataDirPath, allocated)
 
     async def close(self) -> None:
         """Tracker clients, then the disk queue, open files and the database."""
@@ -148,3 +138,24 @@ class Assembly:
             await maybeDeferred(close)
         except Exception:
             self._log.failure("closing")
+
+
+def checkAllocated(metainfo: Metainfo, dataDirPath: Path, allocated: bitarray) -> None:
+    """
+    Is all of C{metainfo} among the pieces C{allocated} in C{dataDirPath}?
+
+    @raise StorageError: some are missing, or too short.
+    """
+    absent = ~allocated
+    if absent.any():
+        offset = metainfo.layout.pieceOffset(absent.find(1))
+        size = metainfo.layout.pieceSize(absent.find(1))
+        names = [
+            "/".join(each.path)
+            for each in metainfo.files
+            if each.offset < offset + size and each.offset + each.length > offset and not each.isPad
+        ]
+        raise StorageError(
+            f"{absent.count()} of {metainfo.layout.pieceCount} pieces are not in {dataDirPath};"
+            f" the first would be in {' and '.join(names[:3])}"
+        )

@@ -9,13 +9,13 @@ file, thread or unfired Deferred is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -30,6 +30,7 @@ from twisted_bt.sessions.metadatasession import MetadataSession
 from twisted_bt.sessions.metafiles import TorrentSource
 from twisted_bt.sessions.nodelistener import NodeListener
 from twisted_bt.sessions.observers import Observers
+from twisted_bt.sessions.registering import Registered
 from twisted_bt.sessions.service import ClientService, withRunning
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.sessions.torrentmap import TorrentLoc, TorrentMap, TorrentPresence
@@ -327,6 +328,23 @@ class ClientSession(MultiService):
 
         return Deferred.fromCoroutine(register())
 
+    def registerTorrents(
+        self, locs: Iterable[TorrentLoc], progressed: Callable[[Registered], object] | None = None
+    ) -> Deferred[Registered]:
+        """
+        The same for many, in batches; what cannot be registered is told, and keeps no other from it.
+
+        @param locs: iterated on a thread, a few at a time; so it may be a generator that reads folders.
+        @param progressed: told of what was done so far, now and then.
+        @return: how many are known, and which were refused and why.  Fails with C{StorageError} if the
+            database cannot be written to, and C{SessionStopped}.
+        """
+
+        async def register() -> Registered:
+            return await (await self._whenOpen()).registerMany(locs, progressed)
+
+        return Deferred.fromCoroutine(register())
+
     def unregisterTorrent(self, infoHash: bytes) -> Deferred[None]:
         """Know a torrent no more; its swarm is stopped.  Its content stays."""
         return self.removeTorrent(infoHash)
@@ -339,14 +357,22 @@ class ClientSession(MultiService):
 
     def openSwarm(self, infoHash: bytes) -> Deferred[SwarmSession]:
         """
-        The swarm of a known torrent, opened if need be.  Fails with C{UnknownTorrent},
-        C{MetainfoError}, C{StorageError}, C{SessionStopped}.
+        The swarm of a known torrent, opened if need be, which then stays open until L{releaseSwarm}.
+        Fails with C{UnknownTorrent}, C{MetainfoError}, C{StorageError}, C{SessionStopped}.
         """
 
         async def open_() -> SwarmSession:
-            return await self._open().open(infoHash)
+            return await self._open().open(infoHash, hold=True)
 
         return Deferred.fromCoroutine(open_())
+
+    def releaseSwarm(self, infoHash: bytes) -> None:
+        """
+        L{openSwarm} is needed no more: the swarm of a registered torrent closes once it has had no
+        peers for C{settings.idleTimeout}, as if a peer had opened it.  One that was added stays.
+        """
+        if self._library is not None:
+            self._library.release(infoHash)
 
     def swarmFor(self, infoHash: bytes) -> Deferred[Any]:
         """What the listener asks after reading an info-hash; see C{joining}."""
@@ -356,9 +382,11 @@ class ClientSession(MultiService):
             if fetching is not None:
                 return fetching
             try:
-                swarm = await self.openSwarm(infoHash)
-                if swarm.status is SwarmStatus.CHECKING and swarm.trusting:
-                    await swarm.whenChecked()
+                swarm = await self._open().open(infoHash, hold=False)
+                if swarm.status in (SwarmStatus.QUEUED, SwarmStatus.CHECKING) and swarm.trusting:
+                    await swarm.whenChecked().addTimeout(self.settings.handshakeTimeout, self.reactor)
+            except TimeoutError as late:
+                raise PeerDisconnected("no vacancy: too many torrents are open") from late
             except (StorageError, MetainfoError, MagnetError, SessionStopped) as reason:
                 raise PeerDisconnected(f"the torrent cannot be opened: {reason}") from reason
             return swarm

@@ -1,10 +1,14 @@
 """
 The torrents of a running client: adding, registering, opening, closing, one at a time for each.
+
+A swarm is open for one of three reasons.  It was I{added}: then it is open in every run.  An
+application I{holds} it (L{Library.open}), until it lets go or the client stops.  Or somebody
+I{knocked}: then it closes again when it is idle.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,10 +18,15 @@ from twisted.logger import Logger
 
 from twisted_bt.errors import BitTorrentError, MagnetError, MetainfoError, SessionStopped, UnknownTorrent
 from twisted_bt.sessions.assembly import Assembly
+from twisted_bt.sessions.herald import Herald
+from twisted_bt.sessions.idleness import Idleness
 from twisted_bt.sessions.metadatasession import MetadataSession
 from twisted_bt.sessions.metafiles import TorrentSource
 from twisted_bt.sessions.observers import Observers
+from twisted_bt.sessions.registering import Registered as Outcome
+from twisted_bt.sessions.registering import Registering, registration
 from twisted_bt.sessions.swarm import SwarmSession
+from twisted_bt.sessions.timetable import Registration
 from twisted_bt.sessions.torrentmap import (
     Active,
     Registered,
@@ -34,18 +43,25 @@ class Library:
     """
     @ivar swarms: the open swarms, by info-hash.
     @ivar fetching: the torrents whose metadata is being fetched, by info-hash.
-    @ivar restored: fires once the torrents of earlier runs are open again.
+    @ivar herald: announces the torrents that are registered.
     """
 
     _log = Logger()
 
     def __init__(self, parts: Assembly, observers: Observers) -> None:
         self._parts = parts
-        self._observers = observers
+        self._observers = Observers(observers)
         self._locks: dict[bytes, DeferredLock] = {}
         self._stopped = False
         self.swarms: dict[bytes, SwarmSession] = {}
         self.fetching: dict[bytes, MetadataSession] = {}
+        self._held: set[bytes] = set()
+        engine = parts.engine
+        self._idleness = Idleness(engine.reactor, engine.settings.idleTimeout, self._closeLater)
+        self._observers.add(self._idleness)
+        self._closing: dict[Deferred[None], None] = {}
+        self.herald = Herald(engine, parts.torrents.timetable, self.swarms)
+        self._registering = Registering(parts, self._write, lambda infoHash: infoHash in self.swarms)
 
     # -- what is known
 
@@ -59,6 +75,7 @@ class Library:
 
     async def restore(self) -> None:
         """Go on with the torrents of earlier runs.  One that cannot be opened is reported and kept."""
+        await self.herald.start()
         for row in await self._parts.torrents.keptOpen():
             if self._stopped:
                 return
@@ -86,9 +103,10 @@ class Library:
         async with self._locked(metainfo.wireHash):
             swarm = self.swarms.get(metainfo.wireHash)
             if swarm is None:
-                swarm = await self._keep(
-                    TorrentRow(metainfo.wireHash, TorrentLoc(Path(), folder), True), metainfo
-                )
+                row = TorrentRow(metainfo.wireHash, TorrentLoc(Path(), folder), True)
+                swarm = await self._keep(row, metainfo)
+            elif swarm.registered:
+                await self._adopt(swarm)
         fetching = self.fetching.get(metainfo.wireHash)
         if fetching is not None:
             fetching.found(metainfo)
@@ -143,22 +161,59 @@ class Library:
         await self._parts.torrents.put(kept)
         return await self._open(kept, metainfo)
 
+    async def _adopt(self, swarm: SwarmSession) -> None:
+        """A registered torrent whose swarm is open is added: from now on it stays open."""
+        row = self._parts.torrents.get(swarm.infoHash)
+        path = await self._parts.metafiles.keep(swarm.metainfo)
+        paused = row is not None and row.paused
+        loc = TorrentLoc(path, swarm.dataDirPath)
+        await self._parts.torrents.put(TorrentRow(swarm.infoHash, loc, True, paused))
+        swarm.registered = False
+        self._idleness.forget(swarm)
+        if swarm.running:
+            swarm.seek()
+
+    # -- registering
+
     async def register(self, loc: TorrentLoc) -> bytes:
         """Know a torrent whose content is in place."""
         metainfo = await self._parts.metafiles.read(loc.metafilePath)
         async with self._locked(metainfo.wireHash):
             await self._parts.checkInPlace(metainfo, loc.dataDirPath)
             if not isinstance(self.presence(metainfo.wireHash), Active):
-                await self._parts.torrents.put(TorrentRow(metainfo.wireHash, loc, keepOpen=False))
+                row = TorrentRow(metainfo.wireHash, loc, keepOpen=False)
+                await self._write([(row, registration(metainfo))])
         return metainfo.wireHash
+
+    async def registerMany(
+        self, locs: Iterable[TorrentLoc], progressed: Callable[[Outcome], object] | None
+    ) -> Outcome:
+        """The same for many; see L{Registering.run}."""
+        return await self._registering.run(locs, progressed)
+
+    def _write(self, torrents: list[tuple[TorrentRow, Registration]]) -> Deferred[Mapping[int, int]]:
+        async def write() -> Mapping[int, int]:
+            now = self._parts.engine.wallClock()
+            stations = await self._parts.torrents.register(torrents, now)
+            await self.herald.registered(stations)
+            return stations
+
+        return Deferred.fromCoroutine(write())
 
     # -- opening and closing
 
-    async def open(self, infoHash: bytes) -> SwarmSession:
-        """The swarm of a known torrent, opened if need be."""
+    async def open(self, infoHash: bytes, hold: bool) -> SwarmSession:
+        """
+        The swarm of a known torrent, opened if need be.
+
+        @param hold: it stays open until L{release}; else until it is idle.
+        """
         async with self._locked(infoHash):
+            if hold:
+                self._held.add(infoHash)
             match self.presence(infoHash):
                 case Active(swarm):
+                    self._watch(swarm)
                     return swarm
                 case Registered():
                     row = self._parts.torrents.get(infoHash)
@@ -185,8 +240,43 @@ class Library:
                     chosen[each.start : each.stop] = True
                 swarm.selectFiles(chosen.search(1) if chosen.any() else None)
         self.swarms[row.infoHash] = swarm
+        if swarm.registered:
+            if self._parts.engine.activeSlots.vacant <= 0:
+                self._idleness.makeRoom()
+            self._watch(swarm)
         swarm.start(row.paused)
         return swarm
+
+    def release(self, infoHash: bytes) -> None:
+        """Nobody holds the swarm any more: where it was registered, it closes when it is idle."""
+        self._held.discard(infoHash)
+        swarm = self.swarms.get(infoHash)
+        if swarm is not None:
+            self._watch(swarm)
+
+    def _watch(self, swarm: SwarmSession) -> None:
+        if not swarm.registered or swarm.infoHash in self._held:
+            self._idleness.forget(swarm)
+        else:
+            self._idleness.watch(swarm)
+
+    def _closeLater(self, swarm: SwarmSession) -> None:
+        closing = Deferred.fromCoroutine(self._closeIdle(swarm))
+        self._closing[closing] = None
+        closing.addErrback(lambda reason: reason.trap(SessionStopped))
+        closing.addErrback(lambda reason: self._log.failure("closing an idle swarm", reason))
+        closing.addCallback(lambda _: self._closing.pop(closing))
+
+    async def _closeIdle(self, swarm: SwarmSession) -> None:
+        async with self._locked(swarm.infoHash):
+            if self.swarms.get(swarm.infoHash) is not swarm or self._idleness.watches(swarm):
+                return  # somebody was quicker, or came just now
+            if swarm.infoHash in self._held or not swarm.registered:
+                return
+            spoke = swarm.announcing.running
+            await swarm.stop()
+            self.swarms.pop(swarm.infoHash, None)
+            await self.herald.closed(swarm, spoke)
 
     async def remove(self, infoHash: bytes) -> None:
         """Close and forget a torrent."""
@@ -197,16 +287,20 @@ class Library:
             await fetching.stop()
         async with self._locked(infoHash):
             swarm = self.swarms.get(infoHash)
+            self._held.discard(infoHash)
             if swarm is not None:
+                self._idleness.forget(swarm)
                 await swarm.stop()
                 self.swarms.pop(infoHash, None)
-            await parts.torrents.remove(infoHash)
+            self.herald.unregistered(await parts.torrents.remove(infoHash))
             await parts.engine.resume.forget(infoHash)
             await parts.metafiles.drop(infoHash)
 
     async def stop(self) -> None:
         """Stop every swarm; what was begun for single torrents comes to its end first, or is refused."""
         self._stopped = True
+        self._idleness.stop()
+        heralded = Deferred.fromCoroutine(self.herald.stop())
         stopped = SessionStopped("the client is stopped")
         fetching = list(self.fetching.values())
         for each in fetching:
@@ -218,9 +312,12 @@ class Library:
             infoHash, lock = next(iter(self._locks.items()))
             await lock.run(lambda: None)
             self._tidy(infoHash, lock)
-        late = [swarm for swarm in self.swarms.values() if swarm not in swarms]
+        known = set(map(id, swarms))
+        late = [swarm for swarm in self.swarms.values() if id(swarm) not in known]
         await DeferredList([swarm.stop() for swarm in late], consumeErrors=True)
         self.swarms.clear()
+        await DeferredList(list(self._closing), consumeErrors=True)
+        await heralded
 
     @asynccontextmanager
     async def _locked(self, infoHash: bytes) -> AsyncIterator[None]:

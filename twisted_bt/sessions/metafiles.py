@@ -4,7 +4,9 @@ Torrent files: read from wherever a user keeps them, and kept where the next run
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -13,6 +15,7 @@ from twisted_bt.interfaces import IDiskQueue
 from twisted_bt.storage.fileio import FileCalls, explained, readFile, replaceFile
 from twisted_bt.torrent.metainfo import MAX_TORRENT, Metainfo
 
+T = TypeVar("T")
 TorrentSource = Metainfo | bytes | str | Path
 
 
@@ -58,6 +61,14 @@ class Metafiles:
         if path in self._memory:
             return succeed(self._memory[path])
         return self._disk.submit(lambda: readMetafile(path, self._calls))
+
+    def readNow(self, path: Path) -> Metainfo:
+        """The same on a thread that may wait for the disk.  @raise MetainfoError: it cannot be read."""
+        return readMetafile(path, self._calls)
+
+    def submit(self, job: Callable[[], T]) -> Deferred[T]:
+        """Run C{job} where torrent files are read."""
+        return self._disk.submit(job)
 
     def keep(self, metainfo: Metainfo) -> Deferred[Path]:
         """Where L{read} will find it from now on.  Fails with C{StorageError}."""

@@ -48,6 +48,8 @@ class SwarmSession:
 
     @ivar engine: what all swarms of the client share.
     @ivar connectedPeers: every session, from before it connects until after it is closed, by address.
+    @ivar registered: it was opened because somebody knocked: trackers and the DHT hear of it from the
+        registry, and not from itself unless it lacks something.
     """
 
     _log = Logger()
@@ -66,6 +68,7 @@ class SwarmSession:
         self.layout = metainfo.layout
         self.dataDirPath = dataDirPath
         self.infoHash = metainfo.wireHash
+        self.registered = seeding
         self.possession = Possession(self, seeding)
         self.peerPolicy = engine.plugins.peerPolicy(engine.settings)
         self.slots = Vacancy(self.peerPolicy.slots(seeding))
@@ -270,11 +273,16 @@ class SwarmSession:
     def begin(self) -> None:
         """It is known what is here: find peers."""
         self.slots.resize(self.peerPolicy.slots(self.complete))
-        self.announcing.start()
-        self.seeking.start()
+        self.seek()
         for host, port in () if self.metainfo.private else self.metainfo.nodes:
             self.engine.hearNode(host, port)
         self.meeting.start()
+
+    def seek(self) -> None:
+        """Find peers and be found, where that is not done for us; twice is the same as once."""
+        if not (self.registered and self.complete):
+            self.announcing.start()
+            self.seeking.start()
 
     async def end(self) -> None:
         """Peers are gone: give back everything."""
@@ -316,6 +324,7 @@ class SwarmSession:
         elif not self.complete and self.status is SwarmStatus.SEEDING:
             self.slots.resize(self.peerPolicy.slots(False))
             self.life.incomplete()
+            self.seek()
             for peer in self.establishedPeers():
                 peer.judgeInterest()
             self.meeting.dialMore()

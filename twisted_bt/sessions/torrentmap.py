@@ -7,6 +7,7 @@ and not with their data, and a look-up reads one row by its key.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.defer import Deferred
 
+from twisted_bt.sessions.timetable import Registration, Tiers, Timetable, Turn
 from twisted_bt.storage.database import StateDatabase
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ CREATE TABLE IF NOT EXISTS torrents (
     magnet TEXT NOT NULL
 ) WITHOUT ROWID
 """
+#: A start looks for what to open, and must not read a million rows for that.
+_INDEX = "CREATE INDEX IF NOT EXISTS torrentsKept ON torrents (infoHash) WHERE keepOpen"
 _COLUMNS = "infoHash, metafilePath, dataDirPath, keepOpen, paused, magnet"
 
 
@@ -92,11 +96,40 @@ class TorrentMap:
     All known torrents by info-hash.
 
     @param database: not yet open.
+    @ivar timetable: when those are announced that were registered.
     """
 
     def __init__(self, database: StateDatabase) -> None:
         self._database = database
         database.ensure(_TABLE)
+        database.ensure(_INDEX)
+        self.timetable = Timetable(database)
+
+    def register(
+        self, torrents: Sequence[tuple[TorrentRow, Registration]], now: float
+    ) -> Deferred[Mapping[int, int]]:
+        """
+        Know C{torrents} from now on, in one transaction.  Those that are kept open stay as they are.
+
+        @param now: seconds since 1970.
+        @return: how many are to be announced at each station of the timetable.
+        """
+
+        def write(connection: Connection) -> Mapping[int, int]:
+            kept = "SELECT 1 FROM torrents WHERE infoHash=? AND keepOpen"
+            fresh = [
+                (row, each)
+                for row, each in torrents
+                if connection.execute(kept, (row.infoHash,)).fetchone() is None
+            ]
+            connection.executemany(
+                f"INSERT INTO torrents ({_COLUMNS}) VALUES (?,?,?,0,0,'') ON CONFLICT (infoHash) DO UPDATE"
+                " SET metafilePath=excluded.metafilePath, dataDirPath=excluded.dataDirPath",
+                [(row.infoHash, *map(str, row.loc)) for row, _ in fresh],
+            )
+            return self.timetable.enter(connection, [each for _, each in fresh], now)
+
+        return self._database.run(write)
 
     def put(self, row: TorrentRow) -> Deferred[None]:
         """Know C{row} from now on, in place of what was known of it."""
@@ -104,6 +137,8 @@ class TorrentMap:
 
         def write(connection: Connection) -> None:
             connection.execute(f"INSERT OR REPLACE INTO torrents ({_COLUMNS}) VALUES (?,?,?,?,?,?)", values)
+            if row.keepOpen:
+                self.timetable.leave(connection, row.infoHash)  # it announces itself
 
         return self._database.run(write)
 
@@ -115,11 +150,12 @@ class TorrentMap:
 
         return self._database.run(write)
 
-    def remove(self, infoHash: bytes) -> Deferred[None]:
-        """Know it no more."""
+    def remove(self, infoHash: bytes) -> Deferred[tuple[Turn, Tiers] | None]:
+        """Know it no more; what the timetable knew of it, if a tracker was ever told."""
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> tuple[Turn, Tiers] | None:
             connection.execute("DELETE FROM torrents WHERE infoHash=?", (infoHash,))
+            return self.timetable.leave(connection, infoHash)
 
         return self._database.run(write)
 

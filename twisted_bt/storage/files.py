@@ -82,6 +82,13 @@ class FileStorage:
         """See L{IStorage}."""
         return self._submit(self._files.allocated)
 
+    def allocatedNow(self) -> bitarray:
+        """The same on a thread that may wait for the disk; then the files are closed."""
+        try:
+            return self._files.allocated()
+        finally:
+            self._files.close()
+
     def signature(self) -> Deferred[bytes]:
         """See L{IStorage}; what is in it: L{twisted_bt.storage.signature}."""
         return self._submit(self._files.signature)
@@ -163,7 +170,7 @@ class FileStorageFactory:
         self._preallocate = preallocate
         self._scratch = Scratch()
 
-    def storageFor(self, metainfo: Any, dataDirPath: Path) -> IStorage:
+    def storageFor(self, metainfo: Any, dataDirPath: Path) -> FileStorage:
         """See L{IStorageFactory}."""
         hashes = PieceHashes(metainfo.layout, metainfo.pieceHash)
         return FileStorage(
@@ -179,6 +186,11 @@ class FileStorageFactory:
             self._calls,
             self._aside,
         )
+
+    def allocatedNow(self, metainfo: Any, dataDirPath: Path) -> bitarray:
+        """What L{IStorage.allocated} says of a torrent, on a thread that may wait for the disk."""
+        storage = self.storageFor(metainfo, dataDirPath)
+        return storage.allocatedNow()
 
 
 class PieceHashes:
