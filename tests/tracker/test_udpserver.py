@@ -103,7 +103,7 @@ class UdpTrackerTests(SynchronousTestCase):
         self.net.advance(60)
         self.assertIsInstance(self.ask(call), AnnounceReply)
         self.net.advance(1)
-        self.assertEqual(self.ask(call), ErrorReply(8, "the connection id is not valid"))
+        self.assertEqual(self.ask(call), ErrorReply(8, "the connection id is stale"))
         self.assertIsInstance(self.ask(ScrapeCall(connection, 9, (b"i" * 20,))), ErrorReply)
 
     def test_secret(self) -> None:
@@ -120,6 +120,15 @@ class UdpTrackerTests(SynchronousTestCase):
         ):
             self.net.deliver(request.encode(), CLIENT)
             self.assertLessEqual(len(self.net.take()[0]), len(request.encode()))
+
+    def test_amplificationOfRefusals(self) -> None:
+        """Who has no connection id is not told so in more bytes than it sent: rather nothing."""
+        for call in (ScrapeCall(5, 8, ()), ScrapeCall(5, 8, (b"i" * 20,)), AnnounceCall(5, 8, announcing())):
+            datagram = call.encode()
+            self.net.deliver(datagram, CLIENT)
+            self.assertTrue(all(len(sent) <= len(datagram) for sent, _ in self.net.sent))
+            self.assertEqual(len(self.net.sent), len(datagram) > 16)
+            self.net.sent.clear()
 
     def test_scrape(self) -> None:
         """Counts in the order asked; zeros for what is not known."""

@@ -37,6 +37,9 @@ from twisted_bt.tracker.udpwire import (
 _MAX_NUMWANT_IPV6 = 70
 """Addresses that fit a datagram which needs no fragments, at 18 bytes each."""
 
+_STALE = "the connection id is stale"
+"""Short: with it an answer has no more bytes than a scrape of one torrent."""
+
 
 class UdpTracker(DatagramProtocol):
     """
@@ -60,7 +63,7 @@ class UdpTracker(DatagramProtocol):
         """Answer, if it is a request."""
         try:
             sender = peerAddr(addr[0], addr[1])
-            answer = self._answer(decodeRequest(datagram), sender)
+            answer = self._answer(decodeRequest(datagram), sender, len(datagram))
         except (TrackerError, ValueError):
             return  # there is nobody to tell: nothing says that this came from a client
         transport = self.transport
@@ -68,11 +71,14 @@ class UdpTracker(DatagramProtocol):
         with suppress(OSError):  # as good as lost on the way; the client asks again
             transport.write(answer, addr)
 
-    def _answer(self, request: UdpRequest, sender: PeerAddr) -> bytes:
+    def _answer(self, request: UdpRequest, sender: PeerAddr, size: int) -> bytes:
         if isinstance(request, ConnectRequest):
             return ConnectReply(request.transaction, self._connectionFor(sender, 0)).encode()
         if request.connection not in (self._connectionFor(sender, 0), self._connectionFor(sender, 1)):
-            return ErrorReply(request.transaction, "the connection id is not valid").encode()
+            refusal = ErrorReply(request.transaction, _STALE).encode()
+            if len(refusal) > size:
+                raise TrackerError("a request with nothing in it, by somebody unknown")
+            return refusal
         if isinstance(request, ScrapeCall):
             return self._scrape(request).encode()
         try:
