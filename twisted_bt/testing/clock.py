@@ -28,7 +28,17 @@ class VirtualCall:
     @ivar host: whose event it is; C{None}: nobody's.
     """
 
-    __slots__ = ("_arguments", "_clock", "_function", "_owner", "_queuedAt", "_state", "_time", "host", "order")
+    __slots__ = (
+        "_arguments",
+        "_clock",
+        "_function",
+        "_owner",
+        "_queuedAt",
+        "_state",
+        "_time",
+        "host",
+        "order",
+    )
 
     def __init__(
         self,
@@ -171,7 +181,9 @@ class VirtualClock:
             if each.active():
                 self.enqueue(each)
 
-    def post(self, time: float, host: Host | None, function: Callable[..., object], *arguments: object) -> None:
+    def post(
+        self, time: float, host: Host | None, function: Callable[..., object], *arguments: object
+    ) -> None:
         """
         Call C{function} at C{time}, or now if that was before: an event of C{host} that nobody cancels
         or moves, which costs less than others.  It is the network's: it happens although C{host} sleeps.

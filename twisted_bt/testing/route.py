@@ -200,7 +200,11 @@ class Way:
 
     def legsFrom(self, host: Host) -> list[Leg]:
         """The legs from C{host}, which is one of the ends, to the other."""
-        return [each for each in (self._there if host is self._ends[0][0] else self._back) if isinstance(each, Leg)]
+        return [
+            each
+            for each in (self._there if host is self._ends[0][0] else self._back)
+            if isinstance(each, Leg)
+        ]
 
     def openFrom(self, host: Host) -> bool:
         """Whether something too small to wait for anything would get to the other end now."""

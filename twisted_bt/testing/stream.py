@@ -26,7 +26,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_bt.testing.link import wireSize
+from twisted_bt.testing.flow import FlowSender
+from twisted_bt.testing.sender import WINDOW, Sender
+from twisted_bt.testing.windowsender import WindowSender
 
 if TYPE_CHECKING:
     from twisted_bt.testing.host import Host
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
 
 StreamAddress = IPv4Address | IPv6Address
 
-#: Bytes of one direction that are on their way or wait to be read: what systems begin with.
-WINDOW = 256 << 10
+__all__ = ["READ_SIZE", "WINDOW", "Stream", "StreamAddress"]
+
 #: The most handed to a protocol at a time, as by a real reactor.
 READ_SIZE = 1 << 16
 
@@ -46,7 +48,10 @@ class Stream:
     @ivar bufferSize: bytes written and not sent above which the producer is paused.
     @ivar connected: its protocol was told of the connection, and not yet of its loss.
     @ivar unsent: bytes written that wait for the window.
+    @cvar repeated: what is sent of a connection comes once.
     @ivar way: how it goes, once that is known.
+    @ivar other: the other end, likewise.
+    @ivar sender: what brings there what is written here.
     """
 
     _log = Logger()
@@ -54,6 +59,7 @@ class Stream:
     disconnecting = False
     disconnected = False
     connected = False
+    repeated = False
     way: Way | None = None
 
     def __init__(self, host: Host, here: StreamAddress, there: StreamAddress) -> None:
@@ -61,9 +67,8 @@ class Stream:
         self.protocol: Any = None
         self._here = here
         self._there = there
-        self._other: Stream | None = None
-        self._unsent = bytearray()
-        self._room = WINDOW  # how much the other side would take
+        self.other: Stream | None = None
+        self.sender: Sender = FlowSender(self) if host.network.mode == "flow" else WindowSender(self)
         self._pumping = False
         self._producer: Any = None
         self._streaming = False
@@ -85,7 +90,7 @@ class Stream:
 
     @property
     def unsent(self) -> int:
-        return len(self._unsent)
+        return len(self.sender.unsent)
 
     # -- ITransport
 
@@ -95,7 +100,7 @@ class Stream:
             raise TypeError(f"data must be bytes, not {type(data)!r}")
         if not data or not self.connected or self._gone or self._ending or self.disconnecting:
             return
-        self._unsent += data
+        self.sender.unsent.add(data)
         self._pumpSoon()
         self._judgeProducer()
 
@@ -128,7 +133,6 @@ class Stream:
         if self.disconnected or not self.connected or self._gone:
             return
         self._reading = False
-        self._unsent.clear()
         self._leave(reset=True)
         self._soon(self._lose, Failure(ConnectionAborted()))
 
@@ -186,19 +190,19 @@ class Stream:
             self._pumpSoon()
 
     def _judgeProducer(self) -> None:
-        if self._producer is not None and self._streaming and len(self._unsent) > self.bufferSize:
+        if self._producer is not None and self._streaming and self.unsent > self.bufferSize:
             self._producerPaused = True
             self._producer.pauseProducing()
 
     # -- sending
 
     def _soon(self, function: Any, *arguments: Any) -> None:
-        self.host.network.clock.callLater(0, function, (arguments, {}))
+        self.host.network.clock.callLater(0, function, (arguments, {}), host=self.host)
 
     def _pumpSoon(self) -> None:
         if not self._pumping:
             self._pumping = True
-            self._soon(self._pump)
+            self.host.network.clock.atEnd(self.host, self._pump)
 
     def _pump(self) -> None:
         self._pumping = False
@@ -207,18 +211,16 @@ class Stream:
         if self._wasReset:
             self._lose(Failure(ConnectionLost()))
             return
-        assert self._other is not None
-        while self._unsent and self._room > 0:
-            size = min(self._room, self.host.quantum)
-            data = bytes(self._unsent[:size])
-            del self._unsent[:size]
-            self._room -= len(data)
-            self._tell(wireSize(len(data)), "data", data, self._other._receive)
-        if self._unsent:
+        self.sender.push()
+        self.wasSent()
+
+    def wasSent(self) -> None:
+        """For the sender: it sent something, perhaps all."""
+        if self.sender.unsent or not self.connected or self._gone:
             return
         if self._producer is not None and (not self._streaming or self._producerPaused):
             self._producerPaused = False
-            self._producer.resumeProducing()
+            self._guarded(self._producer.resumeProducing)
         elif self.disconnecting:
             self._lose(Failure(ConnectionDone()))
         elif self._ending and not self._ourEnd:
@@ -227,54 +229,65 @@ class Stream:
             if IHalfCloseableProtocol.providedBy(protocol):
                 self._guarded(protocol.writeConnectionLost)
 
-    def _tell(self, size: int, kind: str, data: bytes, arrive: Any, *arguments: Any) -> None:
-        """Something goes to the other side, behind all that went before."""
-        other = self._other
-        assert other is not None
-        self.host.network.seen(kind, self._here, self._there, data)
-        if data:
-            arguments = (data, *arguments)
-        self.host.transmit(other.host, self, size, lambda: arrive(*arguments))
+    def announce(self, kind: str, data: bytes) -> None:
+        """For the sender: it sends this for the first time."""
+        if self.host.network.watchers:
+            self.host.network.seen(kind, self._here, self._there, data)
+
+    def giveUp(self) -> None:
+        """For the sender: nothing gets through."""
+        self.sender.drop()
+        self._lose(Failure(ConnectionLost("nothing was acknowledged any more")))
 
     def _sayEnd(self) -> None:
-        if not self._ourEnd and self._other is not None:
+        if not self._ourEnd and self.other is not None:
             self._ourEnd = True
-            self._tell(wireSize(0), "end", b"", self._other._receiveEnd)
-
-    def _taken(self, size: int) -> None:
-        """The other side read C{size} bytes."""
-        self._room += size
-        if self._unsent or self._producerPaused:
-            self._pump()
+            self.sender.ending = True
+            self.sender.push()
 
     # -- receiving
 
-    def _receive(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> bool:
+        """
+        For the other side's sender: C{data} arrived.
+
+        @return: whether it was read at once.
+        """
         if self._gone:
             self._refuse()
-            return
-        self._arrived.append(data)
-        self._deliverSoon()
+            return True
+        if not self._reading or not self.connected or self._delivering or self._arrived:
+            self._arrived.append(data)
+            self._deliverSoon()
+            return False
+        self._guarded(self.protocol.dataReceived, data)
+        return True
 
-    def _receiveEnd(self) -> None:
+    def receiveEnd(self) -> None:
+        """For the other side's sender: nothing more comes."""
         self._theirEnd = True
         self._deliverSoon()
 
-    def _receiveReset(self) -> None:
+    def receiveReset(self) -> None:
+        """For the other side's sender: it wants no more of this."""
         self._arrived.clear()
         self._wasReset = True
-        self.host.drop(self)
+        looks = self._reading or self.unsent > 0
+        self.sender.drop()
         if self.connected and not self._gone:
-            if self._reading or self._unsent:
+            if looks:
                 self._lose(Failure(ConnectionLost()))
         else:
             self._gone = True
 
     def _refuse(self) -> None:
-        other = self._other
-        if other is not None and not self._refused:
+        if self.other is not None and not self._refused:
             self._refused = True
-            self._tell(wireSize(0), "reset", b"", other._receiveReset)
+            self._sendReset()
+
+    def _sendReset(self) -> None:
+        self.announce("reset", b"")
+        self.sender.reset()
 
     def _deliverSoon(self) -> None:
         if self._reading and self.connected and not self._delivering:
@@ -303,10 +316,8 @@ class Stream:
         while self._arrived and size + len(self._arrived[0]) <= READ_SIZE:
             parts.append(self._arrived.popleft())
             size += len(parts[-1])
-        other = self._other
-        assert other is not None
-        # That they were read is told by packets too small to wait for anything.
-        self.host.signal(other.host, lambda: other._taken(size), self)
+        assert self.other is not None
+        self.other.sender.wasRead(size)
         self._guarded(self.protocol.dataReceived, b"".join(parts))
 
     def _guarded(self, call: Any, *arguments: Any) -> None:
@@ -322,7 +333,7 @@ class Stream:
 
     def joined(self, other: Stream) -> None:
         """C{other} is the other end."""
-        self._other = other
+        self.other = other
 
     def begin(self, protocol: Any) -> None:
         """The connection is made."""
@@ -338,14 +349,15 @@ class Stream:
 
     def reset(self) -> None:
         """Something on the way resets it: both sides hear of it."""
-        for each in (self, self._other):
+        for each in (self, self.other):
             if each is not None:
-                each._soon(each._receiveReset)
+                each._soon(each.receiveReset)
 
     def vanish(self) -> None:
         """The host stopped dead: nobody is told."""
         self._gone = True
         self.connected = False
+        self.sender.drop()
         self.host.streams.pop(self, None)
 
     def _leave(self, reset: bool) -> None:
@@ -353,11 +365,10 @@ class Stream:
         if self._gone:
             return
         self._gone = True
-        if self._wasReset or self._other is None:
+        if self._wasReset or self.other is None:
             return
         if reset or self._arrived:
-            self.host.drop(self)
-            self._tell(wireSize(0), "reset", b"", self._other._receiveReset)
+            self._sendReset()
         else:
             self._sayEnd()
         self._arrived.clear()
@@ -367,8 +378,8 @@ class Stream:
             return
         self.disconnected = True
         self.connected = False
+        self.sender.unsent.clear()
         self._leave(reset=False)
-        self._unsent.clear()
         self.host.streams.pop(self, None)
         producer, self._producer = self._producer, None
         try:

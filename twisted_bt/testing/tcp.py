@@ -144,7 +144,7 @@ class _ClientStream(Stream):
 
     def dial(self) -> None:
         """The first packet sets out, unless it is too late."""
-        if self._gone or self._other is not None:
+        if self._gone or self.other is not None:
             return
         host = self.host
         here, there = (Endpoint(each.host, each.port) for each in (self._here, self._there))
@@ -180,7 +180,7 @@ class _ClientStream(Stream):
         other.transmit(self.host, accepted, wireSize(0), lambda: self._answered(accepted, port), self.again)
 
     def _answered(self, accepted: Stream, port: SimulatedPort) -> None:
-        if self._gone or self._other is not None:
+        if self._gone or self.other is not None:
             return
         self.joined(accepted)
         self.way = accepted.way
