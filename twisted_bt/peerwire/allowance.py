@@ -25,6 +25,8 @@ from twisted_bt.peerwire.messages import (
 #: What an honest peer may say at once, beside two messages for each piece there is: our whole queue of
 #: requests (C{reqq}), taken back, and asked for again.
 BURST = 6000
+#: What it may say in the first moments, beside one for each piece.
+START = 2500
 #: What comes back in a second.
 RATE = 200.0
 #: What a block we send brings: it was asked for, and the next will be.
@@ -57,7 +59,7 @@ class Allowance:
     def __init__(self, pieceCount: int, now: float) -> None:
         self._most = float(BURST + 2 * pieceCount)
         self._at = now
-        self.left = self._most
+        self.left = float(START + pieceCount)
 
     def refill(self, now: float) -> None:
         """Time passed."""

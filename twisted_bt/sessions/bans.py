@@ -38,7 +38,11 @@ class Bans:
             self._hosts.popitem(last=False)
 
     def __contains__(self, addr: PeerAddr) -> bool:
-        return addr in self._addresses or self._hosts.get(addr.host, 0) >= 2
+        return addr in self._addresses or self.bansHost(addr.host)
+
+    def bansHost(self, host: str) -> bool:
+        """Whether C{host} is banned, whatever port it comes from."""
+        return self._hosts.get(host, 0) >= 2
 
     def __len__(self) -> int:
         return len(self._addresses)

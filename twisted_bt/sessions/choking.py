@@ -33,6 +33,7 @@ class Choking:
         self._slots = slots
         self._interval = interval
         self._dueAt = 0.0
+        self._changed: tuple[PeerSession, float] | None = None
 
     def tick(self, now: float) -> None:
         """Once a second."""
@@ -41,6 +42,10 @@ class Choking:
 
     def interestChanged(self, peer: PeerSession, now: float) -> None:
         """C{peer} wants something of us, or no longer: a slot may be used that was free."""
+        if (peer, now) == self._changed:
+            self._dueAt = now  # it changes its mind in one breath: soon is early enough
+            return
+        self._changed = (peer, now)
         if peer.wire.peerInterested:
             if peer.wire.amChoking and self._free() > 0:
                 self.rechoke(now)
@@ -49,6 +54,7 @@ class Choking:
 
     def peerLost(self, peer: PeerSession, now: float) -> None:
         """C{peer} is gone: its slot may serve another."""
+        self._changed = None
         if not peer.wire.amChoking:
             self.rechoke(now)
 

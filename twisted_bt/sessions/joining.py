@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Accepted peers that may wait for a slot of one swarm; each holds a descriptor meanwhile.
+MAX_WAITING = 20
+
 
 class ISwarmFinder(Protocol):
     """What the accepting side needs of the client."""
@@ -79,8 +82,11 @@ async def acceptPeerSession(finder: ISwarmFinder, protocol: PeerProtocol, addr: 
         try:
             infoHash = await _intime(protocol.whenInfoHash(), engine)
             swarm = await finder.swarmFor(infoHash)
+            swarm.meeting.welcome(addr)
             if not swarm.slots.tryEnter():
                 swarm.meeting.makeRoom()
+                if swarm.slots.waiting >= MAX_WAITING:
+                    raise PeerDisconnected("no vacancy: others wait already")
                 await _intime(swarm.slots.waitVacancy(), engine, "no vacancy: the swarm has enough peers")
             try:
                 session = swarm.meeting.register(addr, incoming=True, protocol=protocol)

@@ -14,10 +14,11 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_bt.errors import BitTorrentError
+from twisted_bt.errors import BitTorrentError, PeerDisconnected, PeerFloods
 from twisted_bt.peerwire.protocol import PeerProtocol
+from twisted_bt.sessions.doorkeeper import Doorkeeper
 from twisted_bt.sessions.joining import acceptPeerSession
-from twisted_bt.torrent.addresses import peerAddr
+from twisted_bt.torrent.addresses import PeerAddr, peerAddr
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.joining import ISwarmFinder
@@ -31,17 +32,18 @@ class PeerListener(ServerFactory):
 
     noisy = False
     _log = Logger()
+    _door: Doorkeeper[PeerProtocol]
 
     def __init__(self, finder: ISwarmFinder) -> None:
         self._finder = finder
         self._tasks: dict[Deferred[None], None] = {}
-        self._shaking: set[PeerProtocol] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> PeerProtocol | None:
-        """A connection, unless too many others have not yet said what they want."""
+        """A connection, unless its host is not welcome (now)."""
         engine = self._finder.engine
         settings = engine.settings
-        if len(self._shaking) >= settings.maxIncomingHandshakes:
+        host = _where(addr).host
+        if not self._door.admits(host) or engine.bans.bansHost(host):
             return None
         return PeerProtocol(
             settings.maxMessageLength, settings.maxRequestLength, self._connected, engine.reader.adopt
@@ -54,6 +56,7 @@ class PeerListener(ServerFactory):
         @raise CannotListenError: an address is taken, or not ours.
         """
         settings, reactor = self._finder.engine.settings, self._finder.engine.reactor
+        self._door = Doorkeeper(settings.maxIncomingHandshakes, reactor.seconds)
         ports: list[IListeningPort] = []
         number = settings.listenPort
         try:
@@ -78,17 +81,26 @@ class PeerListener(ServerFactory):
             task.cancel()
 
     def _connected(self, protocol: PeerProtocol) -> None:
-        self._shaking.add(protocol)
-        protocol.whenHandshake().addBoth(lambda _: self._shaking.discard(protocol))
-        peer = cast(ITransport, protocol.transport).getPeer()
-        try:
-            addr = peerAddr(getattr(peer, "host", "0.0.0.0"), getattr(peer, "port", 0) or 1)
-        except ValueError:
-            addr = peerAddr("0.0.0.0", 1)
+        addr = _where(cast(ITransport, protocol.transport).getPeer())
+        slow = self._door.enter(addr.host, protocol)
+        if slow is not None:
+            slow.close(PeerDisconnected("made room for others: it did not say what it wants"))
+        protocol.whenHandshake().addBoth(lambda _: self._door.leave(addr.host, protocol))
         task = Deferred.fromCoroutine(acceptPeerSession(self._finder, protocol, addr))
         self._tasks[task] = None
-        task.addErrback(self._ended).addBoth(lambda _: self._tasks.pop(task, None))
+        task.addErrback(self._ended, addr).addBoth(lambda _: self._tasks.pop(task, None))
 
-    def _ended(self, reason: Failure) -> None:
+    def _ended(self, reason: Failure, addr: PeerAddr) -> None:
+        if reason.check(PeerFloods):
+            self._log.warn("{addr} {reason}", addr=str(addr), reason=reason.getErrorMessage())
+            self._door.shun(addr.host)
         if not reason.check(BitTorrentError, CancelledError):
             self._log.failure("an accepted session failed", reason)
+
+
+def _where(peer: IAddress | None) -> PeerAddr:
+    """The other end, on whatever transport; on those without addresses all are at 0.0.0.0."""
+    try:
+        return peerAddr(getattr(peer, "host", "0.0.0.0"), getattr(peer, "port", 0) or 1)
+    except ValueError:
+        return PeerAddr("0.0.0.0", 1)

@@ -28,6 +28,11 @@ from twisted_bt.torrent.ids import clientName
 
 #: Seconds within which two sessions with one peer count as made at the same time, by both sides.
 BOTH_DIAL = 10.0
+#: While leeching, the part of the slots that is kept for peers we dial, who chose them; and the part that
+#: one host may have of the others, if that is more than a few.
+KEPT = 5
+ONE_HOST = 2
+FEW = 4
 
 
 class IGathering(ITicking, Protocol):
@@ -271,13 +276,32 @@ class Meeting:
         if not self._swarm.peerPolicy.accepts(session.info):
             session.close(PeerDisconnected(f"{session.client} is not accepted"))
 
-    def makeRoom(self) -> None:
-        """Somebody knocks and there is no slot: ask the policy who might leave."""
+    def welcome(self, addr: PeerAddr) -> None:
+        """
+        Somebody knocks from C{addr}.  Those who knock cannot take all slots of a leecher, nor can those
+        from one host.
+
+        @raise PeerDisconnected: enough have.
+        """
+        if not self._swarm.leeching:
+            return
+        came = [each for each in self._swarm.connectedPeers.values() if each.incoming and not each.closing]
+        limit = self._swarm.slots.limit
+        kept = limit // KEPT
+        if sum(each.connectedPeerAddr.host == addr.host for each in came) >= max(FEW, limit // ONE_HOST):
+            raise PeerDisconnected(f"enough peers came from {addr.host}")
+        if kept and len(came) >= limit - kept and not self.makeRoom():
+            raise PeerDisconnected("no vacancy: enough peers came by themselves")
+
+    def makeRoom(self) -> bool:
+        """Somebody knocks and there is no slot: ask the policy who might leave; whether somebody does."""
         now = self._now()
         victim = self._swarm.peerPolicy.victim(self._swarm.candidates(now), not self._swarm.leeching)
         if isinstance(victim, WireSession):
             victim.partedWell = True
             victim.close(PeerDisconnected("made room for another peer"))
+            return True
+        return False
 
     def ban(self, addr: PeerAddr, why: str) -> None:
         """Close all sessions with C{addr} and have no other."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted_bt.errors import PeerDisconnected, ProtocolError, SessionException
+from twisted_bt.peerwire.allowance import Allowance
 from twisted_bt.peerwire.extended import ExtendedHandshake, ExtensionIds, LocalExtensions
 from twisted_bt.peerwire.messages import Extended, HaveNone, Port
 from twisted_bt.peerwire.metadata import MetadataKind, MetadataMessage
@@ -74,12 +75,13 @@ class MetadataPeer(WireSession["MetadataSession"]):
         self.flush()
         self.swarmSession.peerEstablished(self)
 
-    def turnBegan(self, received: int) -> None:
+    def turnBegan(self, received: int) -> Allowance | None:
         """See L{WireSession.turnBegan}."""
-        super().turnBegan(received)
+        allowance = super().turnBegan(received)
         self._heard += received
         if self._heard > MAX_TALK:
             raise ProtocolError("talks on and gives no metadata")
+        return allowance
 
     def ask(self, piece: int) -> None:
         """Ask for one piece of the metadata."""

@@ -43,6 +43,11 @@ class Vacancy:
         """How many are free now."""
         return self._limit - self._taken
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return len(self._waiting)
+
     def tryEnter(self) -> bool:
         """Take a slot now, or leave it: C{False} if none is free or somebody waits for one."""
         if self.vacant <= 0 or self._waiting:
