@@ -116,7 +116,7 @@ def carry(
         return
     passage = _Passage(source, target, flow, arrive, dropped)
     mtu = min(source.link.mtu, target.link.mtu)
-    if not passes(source, source) or size > mtu and not fragments:
+    if not passes(source, source) or (size > mtu and not fragments):
         passage.lost()
     elif source.network.mode == "flow":
         passage.compute(size)

@@ -115,7 +115,7 @@ class VirtualCall:
         return self._time
 
     def isDue(self, order: int) -> bool:
-        """Its place C{order} in the queue has come: is it to be run?  If it was put off, it is queued again."""
+        """Its place C{order} in the queue has come: is it to be run?  What was put off is queued again."""
         if self._state != "active" or self.order != order:
             return False
         if self._time > self._queuedAt:

@@ -171,7 +171,7 @@ class FlowSender(Sender):
             if uplink is not None:
                 little = len(self.unsent) <= SMALL and not self._again
                 done = uplink.small(wireSize(len(self.unsent))) if little else -1.0
-            if done < 0:
+            if uplink is not None and done < 0:
                 self.listed = True
                 uplink.enter(self)
             else:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: The most bytes of one direction that are on their way or wait to be read: what systems begin with.
 WINDOW = 256 << 10
-#: A sender whose data is not acknowledged tries again after one second, two, four ...; above this it gives up.
+#: Who hears nothing of what it sent tries again after one second, two, four ...; and above this gives up.
 GIVE_UP = 600.0
 
 
