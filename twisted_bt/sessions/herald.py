@@ -125,7 +125,8 @@ class Herald:
         try:
             await self._timetable.settle(told)
             farewells = await self._timetable.heardSince(self._begun, MAX_FAREWELLS)
-            leaving = DeferredList([Deferred.fromCoroutine(self._goodbye(*each)) for each in farewells])
+            goodbyes = [Deferred.fromCoroutine(self._goodbye(*each)) for each in farewells]
+            leaving = DeferredList(goodbyes, consumeErrors=True)
             leaving.addTimeout(self._engine.settings.stopTimeout, self._engine.reactor)
             leaving.addErrback(lambda _: None)
             await leaving
@@ -146,6 +147,19 @@ class Herald:
             stop.count += count
             self._wake(stop, self._now())
 
+    async def settle(self, infoHash: bytes) -> None:
+        """Write down what is known, and forget that C{infoHash} is due: its row is going to change."""
+        told: list[Turn] = []
+        for stop in self._stops.values():
+            told += stop.told
+            stop.taken.difference_update(turn.infoHash for turn in stop.told)
+            stop.told.clear()
+            if infoHash in stop.taken:
+                stop.turns = deque(turn for turn in stop.turns if turn.infoHash != infoHash)
+                stop.taken.discard(infoHash)
+        if told:
+            await self._timetable.settle(told)
+
     def unregistered(self, known: tuple[Turn, Tiers] | None) -> None:
         """A torrent is announced no more: the tracker that knows us hears so."""
         if known is None or not self._running:
@@ -159,6 +173,9 @@ class Herald:
     async def paused(self, infoHash: bytes, paused: bool) -> None:
         """A registered torrent shall not be announced for a while, or shall again."""
         await self._reschedule(infoHash, None if paused else self._now())
+        known = await self._timetable.known(infoHash) if paused else None
+        if known is not None and known[0].toldAt >= self._begun:
+            self._do(self._goodbye(*known))
 
     async def closed(self, swarm: SwarmSession, spoke: bool) -> None:
         """
@@ -170,6 +187,7 @@ class Herald:
             await self._reschedule(swarm.infoHash, self._now(), swarm.progress.left)
 
     async def _reschedule(self, infoHash: bytes, at: float | None, missing: int | None = None) -> None:
+        await self.settle(infoHash)
         station = await self._timetable.reschedule(infoHash, at, missing)
         if station is not None and at is not None:
             await self.registered({station: 0})

@@ -20,9 +20,10 @@ from twisted_bt.errors import BitTorrentError, MagnetError, MetainfoError, Sessi
 from twisted_bt.sessions.assembly import Assembly
 from twisted_bt.sessions.herald import Herald
 from twisted_bt.sessions.idleness import Idleness
+from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.metadatasession import MetadataSession
 from twisted_bt.sessions.metafiles import TorrentSource
-from twisted_bt.sessions.observers import Observers
+from twisted_bt.sessions.observers import Observers, SwarmObserver
 from twisted_bt.sessions.registering import Registered as Outcome
 from twisted_bt.sessions.registering import Registering, registration
 from twisted_bt.sessions.swarm import SwarmSession
@@ -59,6 +60,7 @@ class Library:
         engine = parts.engine
         self._idleness = Idleness(engine.reactor, engine.settings.idleTimeout, self._closeLater)
         self._observers.add(self._idleness)
+        self._observers.add(_Pauses(self))
         self._closing: dict[Deferred[None], None] = {}
         self.herald = Herald(engine, parts.torrents.timetable, self.swarms)
         self._registering = Registering(parts, self._write, lambda infoHash: infoHash in self.swarms)
@@ -254,6 +256,12 @@ class Library:
         if swarm is not None:
             self._watch(swarm)
 
+    def paused(self, infoHash: bytes, paused: bool) -> None:
+        """The swarm of a registered torrent was paused, or no longer is."""
+        telling = Deferred.fromCoroutine(self.herald.paused(infoHash, paused))
+        telling.addErrback(lambda reason: reason.trap(SessionStopped))
+        telling.addErrback(lambda reason: self._log.failure("pausing announces", reason))
+
     def _watch(self, swarm: SwarmSession) -> None:
         if not swarm.registered or swarm.infoHash in self._held:
             self._idleness.forget(swarm)
@@ -292,6 +300,7 @@ class Library:
                 self._idleness.forget(swarm)
                 await swarm.stop()
                 self.swarms.pop(infoHash, None)
+            await self.herald.settle(infoHash)
             self.herald.unregistered(await parts.torrents.remove(infoHash))
             await parts.engine.resume.forget(infoHash)
             await parts.metafiles.drop(infoHash)
@@ -336,3 +345,21 @@ class Library:
         """Keep no lock that nobody holds or waits for."""
         if not lock.locked and not lock.waiting and self._locks.get(infoHash) is lock:
             del self._locks[infoHash]
+
+
+class _Pauses(SwarmObserver):
+    """Registered torrents that are paused are not announced."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._paused: set[bytes] = set()
+
+    def statusChanged(self, swarm: SwarmSession, status: SwarmStatus) -> None:
+        """See L{ISwarmObserver<twisted_bt.interfaces.ISwarmObserver>}."""
+        if swarm.registered and status is SwarmStatus.PAUSED:
+            self._paused.add(swarm.infoHash)
+        elif status.running and swarm.infoHash in self._paused:
+            self._paused.discard(swarm.infoHash)
+        else:
+            return
+        self._library.paused(swarm.infoHash, status is SwarmStatus.PAUSED)

@@ -158,13 +158,10 @@ class Timetable:
         return stations
 
     def leave(self, connection: Connection, infoHash: bytes) -> tuple[Turn, Tiers] | None:
-        """Announce a torrent no more; what was known of it, and its trackers, if one was ever told."""
-        row = connection.execute(_TURN + "WHERE a.infoHash=?", (infoHash,)).fetchone()
+        """Announce a torrent no more; what was L{known} of it."""
+        known = _known(connection, infoHash)
         connection.execute("DELETE FROM announces WHERE infoHash=?", (infoHash,))
-        if row is None or row[1] is None or row[5] < 0:
-            return None
-        turn = Turn(*row)
-        return turn, _tiersOf(connection, turn.trackers)
+        return known
 
     # -- by itself
 
@@ -218,6 +215,10 @@ class Timetable:
             return Page(turns, trackers, soonest)
 
         return self._database.run(turn)
+
+    def known(self, infoHash: bytes) -> Deferred[tuple[Turn, Tiers] | None]:
+        """One torrent and its trackers; C{None}: none of them was ever told of it."""
+        return self._database.run(lambda connection: _known(connection, infoHash))
 
     def settle(self, told: Sequence[Turn]) -> Deferred[None]:
         """Write down what became of C{told}."""
@@ -297,6 +298,14 @@ def _settle(connection: Connection, told: Sequence[Turn]) -> None:
         " WHERE infoHash=? AND dueAt IS NOT NULL",  # or it was paused meanwhile
         [(each.dueAt, each.toldAt, each.toldTo, each.failures, each.infoHash) for each in told],
     )
+
+
+def _known(connection: Connection, infoHash: bytes) -> tuple[Turn, Tiers] | None:
+    row = connection.execute(_TURN + "WHERE a.infoHash=?", (infoHash,)).fetchone()
+    if row is None or row[1] is None or row[5] < 0:
+        return None
+    turn = Turn(*row)
+    return turn, _tiersOf(connection, turn.trackers)
 
 
 def _tiersOf(connection: Connection, trackers: int) -> Tiers:

@@ -1,0 +1,438 @@
+"""
+Many registered torrents: registered in batches, announced by a timetable, without opening a swarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_bt.errors import TrackerError
+from twisted_bt.peerwire.extended import ExtendedHandshake
+from twisted_bt.peerwire.messages import Extended, HaveNone, Interested, Piece, Request
+from twisted_bt.sessions.client import ClientSession
+from twisted_bt.sessions.registering import BATCH, Registered
+from twisted_bt.sessions.station import BURST, LEAST_RATE, SUSPECT, Station
+from twisted_bt.sessions.torrentmap import TorrentLoc
+from twisted_bt.settings import Settings
+from twisted_bt.storage.fileio import FileCalls
+from twisted_bt.testing.host import Host
+from twisted_bt.testing.network import Network
+from twisted_bt.testing.scripted import ScriptedPeer
+from twisted_bt.torrent.addresses import PeerAddr
+from twisted_bt.torrent.bencoding import encode
+from twisted_bt.tracker.announce import AnnounceRequest, Event
+from twisted_bt.tracker.peerstore import PeerStore
+from twisted_bt.tracker.udpserver import UdpTracker
+
+PIECE = 1 << 14
+INTERVAL = 1800
+
+
+class NotingStore(PeerStore):
+    """Notes what was announced, and when."""
+
+    heard: list[tuple[float, AnnounceRequest]]
+    refusing = ""
+
+    def announce(self, request: AnnounceRequest, addr: PeerAddr | None) -> None:
+        """Noted; refused, if that is wanted."""
+        self.heard.append((self._seconds(), request))
+        if self.refusing:
+            raise TrackerError(self.refusing)
+        super().announce(request, addr)
+
+
+class ManyCase(SynchronousTestCase):
+    """A client, a tracker, and a folder of torrents whose content is one file."""
+
+    def setUp(self) -> None:
+        """The client runs; nothing is registered."""
+        self.network = Network(self.id())
+        self.tracker = self.network.host()
+        self.store = NotingStore(self.network_seconds, self.tracker.random)
+        self.store.heard = []
+        protocol = UdpTracker(self.store, self.network_seconds, self.tracker.random, INTERVAL)
+        self.tracker.listenUDP(6969, protocol)
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.content = self.network.random.randbytes(PIECE)
+        (self.folder / "content").write_bytes(self.content)
+        self.stateDir = Path(self.mktemp())
+        self.host = self.network.host()
+        self.client = self.newClient()
+
+    def network_seconds(self) -> float:
+        """The time in the simulation."""
+        return self.network.clock.now
+
+    def tearDown(self) -> None:
+        """The client stops, and leaves nothing."""
+        self.network.runUntil(self.client.stopService())
+        self.assertEqual(self.host.leftovers(), [])
+
+    def newClient(self, host: Host | None = None, **settings: Any) -> ClientSession:
+        """A client that keeps its state and content in files."""
+        host = host or self.host
+        plugins = host.plugins(files=FileCalls())
+        client = ClientSession(host, Settings(stateDir=self.stateDir, **settings), plugins, host.random)
+        client.startService()
+        self.network.runUntil(client.whenRestored())
+        return client
+
+    def restart(self, after: float = 0.0) -> None:
+        """The client stops, and runs again some seconds later."""
+        self.network.runUntil(self.client.stopService())
+        self.network.advance(after)
+        self.store.heard.clear()
+        self.client = self.newClient()
+
+    @property
+    def url(self) -> str:
+        """Of the tracker."""
+        return f"udp://{self.tracker.address}:6969/announce"
+
+    def torrent(
+        self, number: int, private: bool = False, trackers: Sequence[str] | None = None
+    ) -> TorrentLoc:
+        """One of many torrents of the same file."""
+        info: dict[bytes, object] = {
+            b"length": PIECE,
+            b"name": b"content",
+            b"piece length": PIECE,
+            b"pieces": sha1(self.content).digest(),
+            b"source": b"%d" % number,
+        }
+        if private:
+            info[b"private"] = 1
+        urls = [self.url] if trackers is None else trackers
+        path = self.folder / f"{number}.torrent"
+        path.write_bytes(encode({b"info": info, b"announce-list": [[each] for each in urls]}))
+        return TorrentLoc(path, self.folder)
+
+    def torrents(self, count: int) -> Iterator[TorrentLoc]:
+        """So many."""
+        return (self.torrent(number) for number in range(count))
+
+    def register(self, *locs: TorrentLoc) -> Registered:
+        """They are registered."""
+        return self.network.runUntil(self.client.registerTorrents(locs))
+
+    def knock(self, infoHash: bytes) -> ScriptedPeer:
+        """A peer has come and asked for a torrent."""
+        peer = ScriptedPeer(infoHash, greets=True)
+        address = PeerAddr(self.host.address, self.client.listenerPort or 0)
+        self.network.runUntil(peer.dial(self.network.host(), address))
+        self.network.runUntil(peer.whenHeard(Extended))
+        return peer
+
+    def hashes(self) -> list[bytes]:
+        """What was announced, in order."""
+        return [request.infoHash for _, request in self.store.heard]
+
+
+class RegisterManyTests(ManyCase):
+    """registerTorrents."""
+
+    def test_all(self) -> None:
+        """All are known, in several batches, and no swarm is open."""
+        progress: list[int] = []
+        count = 2 * BATCH + 3
+        outcome = self.network.runUntil(
+            self.client.registerTorrents(self.torrents(count), lambda done: progress.append(done.count))
+        )
+        self.assertEqual((outcome.count, outcome.refused), (count, []))
+        self.assertEqual(progress, [BATCH, 2 * BATCH, count])
+        self.assertEqual((len(self.client.torrentMap), self.client.getSwarmCount()), (count, 0))
+
+    def test_refused(self) -> None:
+        """What cannot be registered is told with its reason, and keeps no other from it."""
+        bad = TorrentLoc(self.folder / "content", self.folder)
+        elsewhere = TorrentLoc(self.torrent(1).metafilePath, self.folder / "nowhere")
+        outcome = self.register(self.torrent(0), bad, elsewhere, self.torrent(2))
+        self.assertEqual((outcome.count, len(self.client.torrentMap)), (2, 2))
+        reasons = dict(outcome.refused)
+        self.assertIn("not a torrent", reasons[TorrentLoc(bad[0].absolute(), bad[1].absolute())])
+        self.assertEqual(len(reasons), 2)
+
+    def test_again(self) -> None:
+        """Registering again changes nothing but where it is, and does not make it due again."""
+        self.register(self.torrent(0))
+        self.network.advance(10)
+        self.register(self.torrent(0))
+        self.network.advance(10)
+        self.assertEqual(len(self.store.heard), 1)
+        self.assertEqual(len(self.client.torrentMap), 1)
+
+    def test_added(self) -> None:
+        """What was added stays added, and announces itself."""
+        swarm = self.network.runUntil(self.client.addTorrent(self.torrent(0).metafilePath, self.folder))
+        self.register(self.torrent(0))
+        self.network.runUntil(self.client.removeTorrent(swarm.infoHash))
+        self.assertEqual(len(self.client.torrentMap), 0)
+
+
+class AnnounceTests(ManyCase):
+    """Registered torrents and their tracker."""
+
+    def test_announced(self) -> None:
+        """Each is announced as complete, at once while they are few, then at the interval; none is opened."""
+        self.register(*self.torrents(4))
+        self.network.advance(5)
+        requests = [request for _, request in self.store.heard]
+        self.assertEqual(len({each.infoHash for each in requests}), 4)
+        self.assertEqual(
+            {(each.event, each.left, each.numwant) for each in requests}, {(Event.STARTED, 0, 0)}
+        )
+        self.store.heard.clear()
+        self.network.advance(INTERVAL - 10)
+        self.assertEqual(self.store.heard, [])
+        self.network.advance(10)
+        self.assertEqual([request.event for _, request in self.store.heard], [Event.NONE] * 4)
+        self.assertEqual(self.client.getSwarmCount(), 0)
+
+    def test_evenly(self) -> None:
+        """Many do not come at once, but at the pace that spreads them over the interval, all of them."""
+        count = 600
+        station = Station()
+        station.count = count
+        self.register(*self.torrents(count))
+        self.network.advance(INTERVAL)
+        times = [at for at, _ in self.store.heard]
+        self.assertEqual(len(set(self.hashes())), count)
+        for start in range(0, int(times[-1]), 30):
+            within = sum(start <= at < start + 30 for at in times)
+            self.assertLessEqual(within, station.rate * 30 + BURST + 1)
+
+    def test_restart(self) -> None:
+        """The schedule outlives a restart: nobody is announced again before its time."""
+        self.register(*self.torrents(300))
+        self.network.advance(INTERVAL - 300)
+        self.assertEqual(len(self.store.heard), 300)
+        order = self.hashes()
+        self.restart()
+        self.network.advance(60)
+        self.assertEqual(self.store.heard, [])
+        self.network.advance(INTERVAL)
+        self.assertEqual(self.hashes()[:300], order)
+        self.assertEqual(self.store.heard[0][1].event, Event.STARTED)  # by a new peer id
+
+    def test_longPause(self) -> None:
+        """All being overdue after a long time off line, they are not announced at once."""
+        self.register(*self.torrents(300))
+        self.network.advance(INTERVAL)
+        self.restart(after=3 * INTERVAL)
+        self.network.advance(10)
+        self.assertLessEqual(len(self.store.heard), 10 * LEAST_RATE + BURST + 1)
+        self.network.advance(300)
+        self.assertEqual(len(set(self.hashes())), 300)
+
+    def test_unregistered(self) -> None:
+        """The tracker hears that one is no more, and then nothing of it."""
+        self.register(self.torrent(0), self.torrent(1))
+        self.network.advance(5)
+        gone = self.store.heard[0][1].infoHash
+        self.store.heard.clear()
+        self.network.runUntil(self.client.unregisterTorrent(gone))
+        self.network.advance(2 * INTERVAL)
+        events = [request.event for _, request in self.store.heard if request.infoHash == gone]
+        self.assertEqual(events, [Event.STOPPED])
+        self.assertEqual(len(self.store.heard), 3)
+
+    def test_farewell(self) -> None:
+        """Trackers of a few hear that the client stops; and that it starts again."""
+        self.register(*self.torrents(3))
+        self.network.advance(5)
+        self.store.heard.clear()
+        self.network.runUntil(self.client.stopService())
+        self.assertEqual([request.event for _, request in self.store.heard], [Event.STOPPED] * 3)
+        self.restart()
+        self.network.advance(5)
+        self.assertEqual([request.event for _, request in self.store.heard], [Event.STARTED] * 3)
+
+    def test_farewellBounded(self) -> None:
+        """A tracker that is silent keeps nobody from stopping."""
+        self.register(*self.torrents(3))
+        self.network.advance(5)
+        self.tracker.online = False
+        begun = self.network.clock.now
+        self.network.runUntil(self.client.stopService())
+        self.assertLess(self.network.clock.now - begun, 6)
+
+    def test_silentTracker(self) -> None:
+        """While a tracker is silent it is asked seldom; when it is back, all are announced."""
+        self.tracker.online = False
+        self.register(*self.torrents(30))
+        self.network.advance(3600)
+        self.assertEqual(self.store.heard, [])
+        self.tracker.online = True
+        self.network.advance(3 * 3600)
+        self.assertEqual(len(set(self.hashes())), 30)
+
+    def test_refusals(self) -> None:
+        """A tracker that refuses is asked again later and later."""
+        self.store.refusing = "no such torrent"
+        self.register(self.torrent(0))
+        self.network.advance(24 * 3600)
+        self.assertTrue(20 <= len(self.store.heard) <= 70, len(self.store.heard))
+
+    def test_otherTracker(self) -> None:
+        """Where the first tracker is silent the next one is asked (BEP 12)."""
+        other = f"udp://{self.network.host().address}:6969/announce"
+        self.register(self.torrent(0, trackers=[other, self.url]))
+        self.network.advance(60)
+        self.assertEqual(len(self.store.heard), 1)
+
+    def test_private(self) -> None:
+        """A private torrent is announced to its tracker like any other."""
+        self.register(self.torrent(0, private=True))
+        self.network.advance(5)
+        self.assertEqual(len(self.store.heard), 1)
+
+    def test_noTracker(self) -> None:
+        """A torrent without trackers, or with ones that cannot be asked, is registered all the same."""
+        outcome = self.register(self.torrent(0, trackers=[]), self.torrent(1, trackers=["wss://there/"]))
+        self.network.advance(60)
+        self.assertEqual((outcome.count, self.store.heard), (2, []))
+
+
+class IdleTests(ManyCase):
+    """A swarm that was opened by a knock."""
+
+    def setUp(self) -> None:
+        """One torrent is registered and announced."""
+        super().setUp()
+        self.network.runUntil(self.client.stopService())
+        self.client = self.newClient(idleTimeout=30)
+        self.register(self.torrent(0))
+        self.network.advance(5)
+        self.infoHash = self.hashes()[0]
+        self.timeout = self.client.settings.idleTimeout
+
+    def test_closes(self) -> None:
+        """It closes when nobody was there for a while, and opens again for the next."""
+        for _ in range(2):
+            peer = self.knock(self.infoHash)
+            self.network.advance(self.timeout + 10)
+            self.assertEqual(self.client.getSwarmCount(), 1)
+            peer.close()
+            self.network.advance(self.timeout - 5)
+            self.assertEqual(self.client.getSwarmCount(), 1)
+            self.network.advance(10)
+            self.assertEqual((self.client.getSwarmCount(), self.client.activeSessions), (0, 0))
+
+    def test_quiet(self) -> None:
+        """Opening and closing are nothing that its tracker should hear of."""
+        self.store.heard.clear()
+        self.knock(self.infoHash).close()
+        self.network.advance(self.timeout + 10)
+        self.assertEqual(self.store.heard, [])
+
+    def test_uploadedIsKept(self) -> None:
+        """What was sent is told to the tracker, after the swarm was closed too."""
+        peer = self.knock(self.infoHash)
+        peer.say(HaveNone(), Interested(), ExtendedHandshake())
+        self.network.advance(1)
+        peer.say(Request(0, 0, PIECE))
+        self.network.runUntil(peer.whenHeard(Piece))
+        peer.close()
+        self.network.advance(self.timeout + 10)
+        self.assertEqual(self.client.getSwarmCount(), 0)
+        self.network.advance(INTERVAL)
+        self.assertEqual(self.store.heard[-1][1].uploaded, PIECE)
+
+    def test_held(self) -> None:
+        """What an application opened stays open until it lets go."""
+        self.network.runUntil(self.client.openSwarm(self.infoHash))
+        self.knock(self.infoHash).close()
+        self.network.advance(3 * self.timeout)
+        self.assertEqual(self.client.getSwarmCount(), 1)
+        self.client.releaseSwarm(self.infoHash)
+        self.network.advance(self.timeout + 10)
+        self.assertEqual(self.client.getSwarmCount(), 0)
+
+    def test_added(self) -> None:
+        """What is added while it is open stays open, in the next run too, and announces itself."""
+        self.knock(self.infoHash).close()
+        self.store.heard.clear()
+        self.network.runUntil(self.client.addTorrent(self.folder / "0.torrent", self.folder))
+        self.network.advance(3 * self.timeout)
+        self.assertEqual([request.event for _, request in self.store.heard], [Event.STARTED])
+        self.restart()
+        self.assertEqual(self.client.getSwarmCount(), 1)
+
+    def test_room(self) -> None:
+        """Where all slots of open swarms are taken, the longest idle one makes room for a knock."""
+        self.network.runUntil(self.client.stopService())
+        self.client = self.newClient(maxActive=2)
+        self.register(*self.torrents(3))
+        self.network.advance(5)
+        hashes = sorted(set(self.hashes()))
+        for each in hashes:
+            self.knock(each).close()
+            self.network.advance(1)
+        self.assertEqual(sorted(self.client.swarmSessions), hashes[1:])
+
+    def test_damaged(self) -> None:
+        """One that lacks something looks for peers by itself, and is announced again when it closed."""
+        (self.folder / "content").write_bytes(bytes([1]) * PIECE)
+        peer = self.knock(self.infoHash)
+        self.store.heard.clear()
+        peer.say(HaveNone(), Interested(), ExtendedHandshake())
+        self.network.advance(1)
+        peer.say(Request(0, 0, PIECE))
+        self.network.advance(5)
+        self.assertEqual([(each.event, each.left) for _, each in self.store.heard], [(Event.STARTED, PIECE)])
+        peer.close()
+        self.store.heard.clear()
+        self.network.advance(self.timeout + 10)
+        events = [(each.event, each.left) for _, each in self.store.heard]
+        self.assertEqual(events, [(Event.STOPPED, PIECE), (Event.NONE, PIECE)])
+
+    def test_paused(self) -> None:
+        """While it is paused it is announced no more than that it stops; afterwards it is."""
+        swarm = self.network.runUntil(self.client.openSwarm(self.infoHash))
+        self.network.runUntil(swarm.whenChecked())
+        self.store.heard.clear()
+        self.network.runUntil(swarm.pause())
+        self.network.advance(3 * INTERVAL)
+        self.assertEqual([request.event for _, request in self.store.heard], [Event.STOPPED])
+        swarm.resume()
+        self.network.advance(5)
+        self.assertEqual(len(self.store.heard), 2)
+
+
+class StationTests(SynchronousTestCase):
+    """Station: the pace."""
+
+    def test_pace(self) -> None:
+        """So many as are needed to be on time, and a little more; the burst is bounded."""
+        station = Station()
+        station.count = 100_000
+        now, sent = 0.0, 0
+        while now < 100.0:
+            while station.readyAt(0.1) <= now:
+                station.sent(now, 0.1)
+                sent += 1
+            now += 0.1
+        self.assertLess(abs(sent / 100 - 1.25 * 100_000 / 1800), 1)
+
+    def test_doubted(self) -> None:
+        """After a few failures it is left alone, longer each time, until it answers."""
+        station = Station()
+        network = Network("doubt")
+        for _ in range(SUSPECT - 1):
+            station.failed(0.0, network.random)
+        self.assertEqual((station.doubted, station.notBefore), (False, 0.0))
+        waits = []
+        for _ in range(8):
+            station.failed(0.0, network.random)
+            waits.append(station.notBefore)
+        self.assertTrue(station.doubted)
+        self.assertTrue(waits[0] < 10 and 2700 <= waits[-1] <= 4500, waits)
+        station.answered(1800.0)
+        self.assertEqual((station.doubted, station.notBefore), (False, 0.0))
