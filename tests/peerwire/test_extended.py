@@ -93,6 +93,7 @@ class HandshakeTests(SynchronousTestCase):
         """The client's name is text for a screen: valid, visible, in one line, not long."""
         self.assertEqual(decoded(v=b" \x1b[31mA\n\xffB\xe2\x80\xaeC ").client, "[31mA \ufffdB C")
         self.assertEqual(cleaned("\u00b5Torrent 3.5"), "\u00b5Torrent 3.5")
+        self.assertEqual(cleaned("x" * 63 + " y"), "x" * 63)
         self.assertEqual(len(decoded(v=b"x" * 5000).client), extended.MAX_CLIENT_NAME)
 
     def test_refused(self) -> None:

@@ -141,6 +141,13 @@ class TrackerResourceTests(SynchronousTestCase):
         ):
             self.assertIn(status, self.send(raw)[0])
 
+    def test_notAscii(self) -> None:
+        """So they are where the path or query is not ASCII, without an error in the log."""
+        post = b"POST /announce?info_hash=\xabZ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+        self.assertIn(b"405", self.send(post)[0])
+        self.assertIn(b"404", self.send(b"GET /\xab HTTP/1.0\r\n\r\n")[0])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_upload(self) -> None:
         """A body is not kept."""
         raw = b"POST /announce HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + bytes(200000)

@@ -124,7 +124,7 @@ class ExtendedHandshake:
 
 def cleaned(text: str) -> str:
     """C{text} for a screen: without control characters and what turns lines round, and not too long."""
-    return _UNSEEN.sub(" ", text[: 4 * MAX_CLIENT_NAME]).strip()[:MAX_CLIENT_NAME]
+    return _UNSEEN.sub(" ", text[: 4 * MAX_CLIENT_NAME]).strip()[:MAX_CLIENT_NAME].rstrip()
 
 
 def _packed(address: str | None) -> bytes | None:

@@ -35,6 +35,11 @@ class TrackerRequest(Request):
     def handleContentChunk(self, data: bytes) -> None:
         """Drop C{data}."""
 
+    def process(self) -> None:
+        """Answer.  Pages of errors show the URI, and can not where it is not ASCII, as no URI should be."""
+        self.uri = self.uri.decode("latin-1").encode("ascii", "replace")
+        super().process()
+
 
 class TrackerSite(Site):
     """Serves a tracker: quietly, and without keeping what clients upload."""
