@@ -12,7 +12,7 @@ from random import Random
 
 from twisted_bt.testing.route import Endpoint
 
-#: Ports that a NAT gives out; and how many it has at most of one kind.
+#: Ports that a NAT gives out.
 _FIRST, _LAST = 1024, 65535
 
 
@@ -46,6 +46,7 @@ class NatKind:
     @ivar openingTimeout: seconds after which it forgets a TCP connection on which nothing came back
         (RFC 5382, section 5).
     @ivar tcpTimeout: seconds after which it forgets one that is idle.
+    @ivar capacity: how many ports it remembers at most; nothing new gets through then.
     """
 
     mapping: Dependence
@@ -55,6 +56,7 @@ class NatKind:
     udpTimeout: float = 120.0
     openingTimeout: float = 240.0
     tcpTimeout: float = 7440.0
+    capacity: int = 60_000
 
 
 #: Whatever was once sent from can be reached by anybody.
@@ -163,6 +165,7 @@ class Mappings:
         self._random = random
         self._inner: dict[tuple[object, ...], Mapping] = {}
         self._outer: dict[tuple[str, Endpoint], Mapping] = {}
+        self._tidied = -inf
 
     def __len__(self) -> int:
         now = self.now()
@@ -221,12 +224,12 @@ class Mappings:
         return mapping
 
     def _free(self, kind: str, number: int, address: str) -> Endpoint | None:
+        if len(self._outer) >= self.kind.capacity:
+            self._tidy()
+            if len(self._outer) >= self.kind.capacity:
+                return None
         if self.kind.preserving and self._isFree(kind, outer := Endpoint(address, number)):
             return outer
-        if len(self._outer) >= _LAST - _FIRST:
-            self._tidy()
-            if len(self._outer) >= _LAST - _FIRST:
-                return None
         while True:
             outer = Endpoint(address, self._random.randrange(_FIRST, _LAST + 1))
             if self._isFree(kind, outer):
@@ -238,6 +241,9 @@ class Mappings:
 
     def _tidy(self) -> None:
         now = self.now()
+        if now < self._tidied + 1.0:
+            return  # who is full is asked often
+        self._tidied = now
         for table in (self._inner, self._outer):
             for key in [key for key, each in table.items() if not each.alive(now)]:
                 del table[key]  # type: ignore[arg-type]
