@@ -69,7 +69,8 @@ ALLOWED: dict[str, frozenset[str]] = {
         f"control/{name}.py"
         for name in ("config", "demo", "metadata", "preflight", "sources", "statelock", "verify")
     }
-    | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder")},
+    | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder")}
+    | {f"testing/{name}.py" for name in ("filesystem", "statefiles", "tree")},  # in memory
     "thread": frozenset({"storage/diskqueue.py", "control/names.py"})  # start them; others are called on some
     | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder", "resume")},
     "process": frozenset({"cli.py", "tap.py"})

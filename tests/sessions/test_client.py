@@ -201,9 +201,9 @@ class LifeTests(SwarmCase):
 
     def test_stateUnusable(self) -> None:
         """If the state folder cannot be used the start fails with a sentence."""
-        path = Path(self.mktemp())
-        path.write_bytes(b"")
+        path = Path("/state")
         host = self.network.host()
+        host.files.put(path, b"")
         client = ClientSession(host, Settings(stateDir=path), host.plugins())
         reason = self.assertRaises(StorageError, client.startService)
         self.assertIn(str(path), str(reason))
@@ -325,8 +325,8 @@ class TorrentsTests(SwarmCase):
     def test_sources(self) -> None:
         """A torrent is added from a value, from bytes or from a file; twice it is the same swarm."""
         member = self.swarm.leecher()
-        path = Path(self.mktemp())
-        path.write_bytes(self.metainfo.encode())
+        path = Path("/some.torrent")
+        member.host.files.put(path, self.metainfo.encode())
         for source in (self.metainfo, self.metainfo.encode(), path, str(path)):
             self.assertIs(self.swarm.run(member.client.addTorrent(source, FOLDER)), member.session)
 
@@ -383,7 +383,7 @@ class TorrentsTests(SwarmCase):
         other = makeTorrent(b"other", name="other")
         self.swarm.run(member.client.addTorrent(other, FOLDER))
         self.swarm.run(member.client.stopService())
-        (folder / "torrents" / f"{other.wireHash.hex()}.torrent").unlink()
+        member.host.files.remove(str(folder / "torrents" / f"{other.wireHash.hex()}.torrent"))
         member.client.startService()
         self.swarm.run(member.client.whenRestored())
         self.assertEqual(list(member.client.swarmSessions), [self.infoHash])

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from twisted.internet.interfaces import IConnector, IDelayedCall, IHostnameResolver, IReactorMulticast
 from zope.interface import implementer
@@ -16,10 +17,12 @@ from twisted_bt.sessions.engine import Plugins
 from twisted_bt.testing.carrier import Access, carry
 from twisted_bt.testing.clock import VirtualCall
 from twisted_bt.testing.disk import Disk, DiskQueue
+from twisted_bt.testing.filesystem import SimulatedFiles
 from twisted_bt.testing.firewall import Firewall, Gate
 from twisted_bt.testing.link import Link
 from twisted_bt.testing.multicast import Segment, SimulatedMulticast
 from twisted_bt.testing.ports import PortTable
+from twisted_bt.testing.power import stopDead
 from twisted_bt.testing.resolver import SimulatedResolver
 from twisted_bt.testing.route import AddressSpace, Leg, Packet, Trail
 from twisted_bt.testing.stream import Stream
@@ -47,7 +50,10 @@ class Host:
     @ivar access: both ends of that.
     @ivar random: a source of its own, decided by the seed of the network.
     @ivar disk: how quick its disk is; see L{diskQueue}.
+    @ivar files: what is on its disk.
+    @ivar queues: who works with it.
     @ivar streams: its open TCP connections.
+    @ivar dialling: those that it made and that may still be on their way to be open.
     @ivar space: where it has its addresses.
     @ivar behind: the outer side of the NAT that it is behind; C{None}: it is behind none.
     @ivar segment: who hears its multicasts.
@@ -68,6 +74,10 @@ class Host:
         self.behind: Host | None = None
         self.segment = Segment()
         self.random = Random(f"{network.seed}/{space.name}{self.addresses[0]}")
+        chance = Random(f"{network.seed}/disk/{space.name}{self.addresses[0]}")
+        self.files = SimulatedFiles(disk, self.wallClock, chance)
+        self.queues: list[DiskQueue] = []
+        self.dialling: WeakSet[Stream] = WeakSet()
         self.streams: dict[Stream, None] = {}
         self.tcpPorts = PortTable(self.localAddresses)
         self.udpPorts = PortTable(self.localAddresses)
@@ -190,17 +200,48 @@ class Host:
         For C{Plugins(diskQueue=host.diskQueue)}: work takes the time that this host's disk needs, and no
         thread.
         """
-        return DiskQueue(self.network.clock, self.disk, workers, budget)
+        clock = self.network.clock
+        queue = DiskQueue(
+            clock, self.files, workers, budget, lambda delay, call: clock.callLater(delay, call, host=self)
+        )
+        self.queues.append(queue)
+        return queue
 
     def plugins(self, **others: Any) -> Plugins:
         """
-        What makes a client session on this host free of threads and of the real clock; C{others} are
-        further fields of L{Plugins}.
+        What makes a client session on this host free of threads, of the real clock and of real files;
+        C{others} are further fields of L{Plugins}.
 
-        Files are real ones all the same, with real times of change: who keeps content in files says
-        C{plugins(wallClock=time.time)}, or what is remembered of them is not trusted after a crash.
+        Who wants real files says C{plugins(files=FileCalls(), wallClock=time.time)}: their times of change
+        are real ones.
         """
-        return Plugins(**{"diskQueue": self.diskQueue, "wallClock": self.wallClock, **others})
+        own = {"diskQueue": self.diskQueue, "files": self.files, "wallClock": self.wallClock}
+        return Plugins(**{**own, **others})
+
+    # -- the end, and a new beginning
+
+    def crash(self) -> None:
+        """
+        The power fails, between two events.  What ran on it is gone, and nobody is told; its disk keeps what
+        was synced, and any part of the rest.
+        """
+        stopDead(self)
+        self.files.crash()
+        self.online = False
+
+    def kill(self) -> None:
+        """
+        Its programs end as if by a signal that they cannot catch.  What they wrote is there, and the system
+        resets their connections.
+        """
+        for stream in list(self.streams):
+            stream.abortConnection()
+        stopDead(self)
+        self.files.kill()
+
+    def restart(self) -> None:
+        """It runs again after L{crash}; start what is to run on it."""
+        self.online = True
 
     # -- what is left
 

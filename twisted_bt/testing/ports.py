@@ -74,6 +74,10 @@ class PortTable:
             if not bound:
                 del self._bound[number]
 
+    def sockets(self) -> list[Any]:
+        """All of them."""
+        return [each for bound in self._bound.values() for sockets in bound.values() for each in sockets]
+
     def find(self, address: str, number: int) -> Any:
         """
         The socket that gets what comes to C{address} and C{number}, of several the last; C{None}: there

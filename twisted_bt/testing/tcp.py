@@ -123,6 +123,7 @@ class _ClientStream(Stream):
     ) -> None:
         super().__init__(host, here, there)
         self._connector: SimulatedConnector | None = connector
+        host.dialling.add(self)
         self._patience = _PATIENCE
 
     def failIfNotConnected(self, reason: BaseException) -> None:

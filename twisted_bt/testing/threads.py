@@ -21,7 +21,7 @@ class SimulatedThreads:
 
     def callInThread(self, function: Callable[..., object], *args: Any, **kw: Any) -> None:
         """Do C{function}; what it raises is logged."""
-        self._host.network.clock.callLater(0, function, (args, kw))
+        self._host.network.clock.callLater(0, function, (args, kw), host=self._host)
 
     def callInThreadWithCallback(
         self,
@@ -40,4 +40,4 @@ class SimulatedThreads:
             if onResult is not None:
                 onResult(*outcome)
 
-        self._host.network.clock.callLater(0, work)
+        self._host.network.clock.callLater(0, work, host=self._host)
