@@ -56,6 +56,7 @@ POWERS: dict[str, frozenset[str]] = {
 #: Names of those modules that only compute.
 HARMLESS = (
     frozenset({"socket.AF_INET", "socket.AF_INET6", "socket.inet_ntop", "socket.inet_pton"})
+    | {"socket.IPPROTO_TCP"}
     | {"os.PathLike", "os.fspath", "os.fsencode", "os.fsdecode", "os.name", "os.sep", "os.strerror"}
     | {"os.getpid", "os.get_terminal_size", "io.BytesIO", "random.Random", "sqlite3.Connection"}
     | {"sys.platform", "sys.version_info", "sys.byteorder", "sys.maxsize"}

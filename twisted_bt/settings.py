@@ -99,8 +99,8 @@ class Settings:
     """Reserve the room of files when they are made, instead of sparse files."""
     flushInterval: float = 15.0
     """Between two syncs of data and resume state; a crash costs at most a re-hash of what came since."""
-    readAhead: int = 256 << 10
-    """Bytes read at once for a peer that asks for blocks in order."""
+    readAhead: int = 1 << 20
+    """The most bytes read at once for a peer that asks for blocks in order; slow ones get less."""
 
     # -- finding peers without trackers (never for private torrents, BEP 27)
     dht: bool = False

@@ -29,6 +29,9 @@ from twisted_bt.peerwire.allowance import Allowance
 from twisted_bt.peerwire.framing import PieceRun, RequestRun, WireDecoder
 from twisted_bt.peerwire.handshake import Handshake, HandshakeReader
 
+#: Writes the parts of something one after another.
+Sender = Callable[[Sequence[Buffer]], None]
+
 
 class IMessageSink(TypingProtocol):
     """What a session is to its connection."""
@@ -65,17 +68,18 @@ class PeerProtocol(Protocol):
         maxMessageLength: int,
         maxBlockLength: int,
         connected: Callable[[PeerProtocol], None] | None = None,
-        adopt: Callable[[object, Callable[[memoryview], object]], object] | None = None,
+        adopt: Callable[[object, Callable[[memoryview], object]], Sender | None] | None = None,
     ) -> None:
         """
         @param maxMessageLength: bytes of the longest message kept, blocks excepted.
         @param maxBlockLength: bytes of the longest block accepted in a C{piece} message.
         @param connected: told once the connection is made.
         @param adopt: may give the transport a faster way to deliver what it reads, once messages
-            begin; does nothing for a transport it does not know.
+            begin, and gives a faster way to write; does nothing for a transport it does not know.
         """
         self._made = connected
         self._adopt = adopt
+        self._send: Sender | None = None
         self.decoder = WireDecoder(maxMessageLength, maxBlockLength)
         self.reason: SessionException | None = None
         self._reader = HandshakeReader()
@@ -112,7 +116,7 @@ class PeerProtocol(Protocol):
         self._session = session
         cast(Any, self.transport).registerProducer(self, True)
         if self._adopt is not None:
-            self._adopt(self.transport, self.dataReceived)
+            self._send = self._adopt(self.transport, self.dataReceived)
         rest, self._rest = self._rest, b""
         self.resumeReading("handshake")
         if rest:
@@ -217,8 +221,12 @@ class PeerProtocol(Protocol):
 
     def writeSequence(self, parts: Sequence[Buffer]) -> None:
         """Send C{parts} one after another; dropped once the connection is ending."""
-        if self.reason is None:
-            cast(Any, self.transport).writeSequence(parts)
+        if self.reason is not None:
+            return
+        if self._send is not None:
+            self._send(parts)
+        else:
+            cast(ITransport, self.transport).write(b"".join(parts))
 
     def pauseReading(self, why: str) -> None:
         """Read nothing until L{resumeReading} was called for each C{why}."""

@@ -28,8 +28,10 @@ from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
 #: Bytes handed to the transport at once: what a peer takes in C{AHEAD} seconds, within these.  What waits
 #: in the transport delays all that is said to the peer, and cannot be called back.  libtorrent's bounds
 #: are half a second, 10 KiB and 500 KiB.
-BATCH = 128 << 10
+BATCH = 1 << 20
 LEAST_BATCH = BLOCK_LENGTH
+#: Bytes read at once for a slow peer, where it asks for as many.
+LEAST_READ = 128 << 10
 AHEAD = 0.5
 #: Pieces a choked peer may have (BEP 6); libtorrent gives as many.
 ALLOWED_FAST = 5
@@ -193,7 +195,8 @@ class Uploader:
                 continue
             if upload.reading or not upload.queue:
                 return
-            run = upload.queue.nextRun(self._settings.readAhead, self._layout)
+            ahead = min(self._settings.readAhead, max(LEAST_READ, upload.batch))
+            run = upload.queue.nextRun(ahead, self._layout)
             if run is None:
                 return
             upload.run, upload.data, upload.reading = None, memoryview(b""), True

@@ -1,5 +1,5 @@
 """
-What only a plain TCP socket can do: be read into memory that is used again.
+What only a plain TCP socket can do: be read into memory that is used again, and be given data as it lies.
 
 Twisted's own C{doRead} makes a new C{bytes} for each read.  Memory that is new costs page faults, and
 64 KiB at a time cut one block in four; reading into one buffer that all connections of a client share,
@@ -12,12 +12,19 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet import main
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection
+
+from twisted_bt.interfaces import Buffer
+
+#: Writes the parts of something one after another.
+Sender = Callable[[Sequence[Buffer]], None]
+#: Parts that every system takes in one call (POSIX would let it be fewer, none does).
+_MOST_PARTS = 1024
 
 #: Bytes read at a time; blocks come 16 to a read when a peer is fast.
 BUFFER = 1 << 18
@@ -29,15 +36,18 @@ class SharedReader:
     def __init__(self, size: int = BUFFER) -> None:
         self._view = memoryview(bytearray(size))
 
-    def adopt(self, transport: object, deliver: Callable[[memoryview], object]) -> bool:
+    def adopt(self, transport: object, deliver: Callable[[memoryview], object]) -> Sender | None:
         """
         Have C{transport} read into the buffer from now on and call C{deliver} with what came: a view
-        that is good until C{deliver} returns.  C{False}: it is not that kind, and nothing changed.
+        that is good until C{deliver} returns.
+
+        @return: what writes parts to it without copying them together; C{None}: it is not that kind, and
+            nothing changed.
         """
         if not isinstance(transport, Connection) or transport.TLS:
-            return False
+            return None
         if type(transport).doRead is not Connection.doRead or "doRead" in vars(transport):
-            return False
+            return None
         view = self._view
         receive = transport.socket.recv_into
 
@@ -54,7 +64,30 @@ class SharedReader:
             return None
 
         transport.doRead = doRead  # type: ignore[method-assign]
-        return True
+        return _sender(transport)
+
+
+def _sender(transport: Connection) -> Sender:
+    """
+    Hands parts to the system as they lie, when nothing waits before them; what it does not take goes
+    the usual way.  A seeder's blocks are then copied once, by the system, and most of the time nobody
+    needs to be told when there is room again.
+    """
+    send = transport.socket.sendmsg
+
+    def write(parts: Sequence[Buffer]) -> None:
+        sent = 0
+        if not (transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting) and (
+            transport.connected and len(parts) <= _MOST_PARTS
+        ):
+            try:
+                sent = send(parts)
+            except OSError:  # no room, or an error that the usual way finds as well
+                sent = 0
+        if sent < sum(map(len, parts)):
+            transport.write(memoryview(b"".join(parts))[sent:].tobytes() if sent else b"".join(parts))
+
+    return write
 
 
 #: Bytes that may wait in a transport, where nothing is said, before it asks for a pause; Twisted's.
