@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tracemalloc
 from hashlib import sha1
 from random import Random
 
@@ -285,6 +287,48 @@ class HostileTests(MetainfoTestCase):
                         data[random.randrange(len(data))] ^= 1 << random.randrange(8)
                 verdicts.add(self.either(bytes(data)))
         self.assertEqual(verdicts, {True, False})
+
+    def test_deepFolders(self) -> None:
+        """Files in folders of their own, all as deep as can be, take memory for their paths and not for more."""
+        deep = [file("/".join([str(number), *"a" * 98, "b"]), 1 - min(number, 1)) for number in range(400)]
+        data = torrent(folder(*deep))
+        tracemalloc.start()
+        try:
+            found = Metainfo.fromBytes(data)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        self.assertEqual(len(found.files), 400)
+        self.assertLess(peak, 60 * len(data))  # was over 300 times
+
+    def test_linksInCircles(self) -> None:
+        """Links by the thousand that lead into themselves, each time deeper, lead nowhere, and that soon."""
+        steps = 0
+
+        def count(frame: object, event: str, argument: object) -> object:
+            nonlocal steps
+            steps += 1
+            return count
+
+        link = {b"length": 0, b"attr": b"l"}
+        names = [str(number).encode() for number in range(2000)]
+        links = [link | {b"path": [name], b"symlink path": [name, b"x"]} for name in names]
+        data = torrent(folder(file("a"), *links))
+        before = sys.gettrace()
+        sys.settrace(count)  # type: ignore[arg-type]
+        try:
+            found = Metainfo.fromBytes(data)
+        finally:
+            sys.settrace(before)
+        self.assertEqual([each.symlink for each in found.files], [None] * 2001)
+        self.assertLess(steps, 1_500_000)  # was over a thousand million
+
+    def test_deepLinks(self) -> None:
+        """A link may lead over others, but no further than systems follow."""
+        link = {b"length": 0, b"attr": b"l"}
+        chain = [link | {b"path": [b"%d" % n], b"symlink path": [b"%d" % (n + 1)]} for n in range(60)]
+        found = Metainfo.fromBytes(torrent(folder(file("60"), *chain)))
+        self.assertEqual(sum(each.symlink is not None for each in found.files), 40)
 
     junk = st.recursive(
         st.integers(-5, 1 << 65) | st.binary(max_size=40),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ntpath
 import posixpath
+import sys
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -53,6 +54,25 @@ class ElementTests(SynchronousTestCase):
             name = safeElement(raw, windows)
             if len(name.encode("utf-8")) <= 240:
                 self.assertEqual(safeElement(name.encode("utf-8"), windows), name)
+
+    def test_manyRemoved(self) -> None:
+        """A name of a million characters that vanish, or are none, is read at once, and not one by one."""
+        calls = 0
+
+        def count(frame: object, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            names = [safeElement(each * 1_000_000 + b".txt", False) for each in (b"/", b"\xff")]
+            text = decodeText(b"\xff" * 1_000_000 + "ä".encode())
+        finally:
+            sys.setprofile(before)
+        self.assertEqual(names, [".txt", "_" * 246 + ".txt"])
+        self.assertEqual(text, "_" * 1_000_000 + "ä")
+        self.assertLess(calls, 20_000)
 
     def test_windowsDevices(self) -> None:
         """On Windows names of devices get an underscore, with extensions too; elsewhere they stay."""

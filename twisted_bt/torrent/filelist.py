@@ -13,13 +13,17 @@ from typing import NamedTuple
 
 from twisted_bt.errors import MetainfoError
 from twisted_bt.torrent.bencoding import BValue, bytesIn
-from twisted_bt.torrent.paths import Path, distinct, safeElement, safeName, safePath
+from twisted_bt.torrent.paths import Path, distinct, holds, safeElement, safeName, safePath
 
 #: The most bytes a torrent may have: 2^30 - 1 blocks of 16 KiB, less one byte; libtorrent's.
 MAX_TOTAL = ((1 << 30) - 1) * (1 << 14) - 1
 
 #: How many folders a file may be in, itself included; libtorrent's.
 MAX_FOLDERS = 100
+
+#: Links that a link may lead over: Linux follows no more.  And those followed in all: a torrent could have
+#: a hundred thousand that lead in circles.
+_MAX_HOPS, _MAX_DETOURS = 40, 1 << 14
 
 #: What old clients call files that only fill up a piece; BEP 47 has an attribute for it.
 _OLD_PADDING = b"_____padding_file_"
@@ -216,16 +220,20 @@ def _links(files: Sequence[FileEntry]) -> set[Path]:
     targets = {entry.path: entry.symlink for entry in files if entry.symlink is not None}
     if not targets:
         return set()
-    real = {entry.path[:depth] for entry in files for depth in range(1, len(entry.path) + 1)} - set(targets)
+    ordered = sorted({entry.path for entry in files})
+    real = set(ordered) - set(targets)
+    deepest = max(map(len, targets))
     found = set()
-    for path in targets:
-        at = targets[path]
-        for _ in range(len(targets) + 1):
-            if at in real:
+    left = _MAX_DETOURS
+    for path, at in targets.items():
+        for _ in range(_MAX_HOPS):
+            if at in real or (at not in targets and holds(ordered, at)):
                 found.add(path)
                 break
-            prefix = next((at[:depth] for depth in range(1, len(at) + 1) if at[:depth] in targets), None)
-            if prefix is None:
+            shorter = (at[:depth] for depth in range(1, min(len(at), deepest) + 1))
+            prefix = next((each for each in shorter if each in targets), None)
+            if prefix is None or left == 0:
                 break
+            left -= 1
             at = targets[prefix] + at[len(prefix) :]
     return found

@@ -22,7 +22,10 @@ Symbolic links on the disk are the storage's care.
 from __future__ import annotations
 
 import os
+import re
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from unicodedata import normalize
 
 from twisted_bt.errors import MetainfoError
@@ -64,6 +67,22 @@ def _width(lead: int) -> int:
     return 1
 
 
+#: Runs of characters in UTF-8 (all there are: neither surrogates nor overlong forms), runs of single bytes
+#: that are none, and longer ones that are none: as long as L{_width} says.  By the machine of the regular
+#: expressions, since a hostile torrent may have 32 MiB of these.
+_parts = re.compile(
+    rb"((?:[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
+    rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
+    rb"|\xf4[\x80-\x8f][\x80-\xbf]{2})++)"
+    rb"|([\x80-\xbf\xfc-\xff]++)"
+    rb"|[\xc0-\xdf].?|[\xe0-\xef].{0,2}|[\xf0-\xf7].{0,3}|[\xf8-\xfb].{0,4}",
+    re.DOTALL,
+).sub
+
+#: What L{_TABLE} removes, in UTF-8.
+_removed = re.compile(b"(?:%b)+" % b"|".join(re.escape(each.encode("utf-8")) for each in _REMOVED)).match
+
+
 def decodeText(raw: bytes) -> str:
     """
     C{raw} as text.  Whatever is no UTF-8 becomes C{_}: as many bytes at once as the first of them claims
@@ -72,13 +91,11 @@ def decodeText(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        pass
-    found = []
-    at = 0
-    while at < len(raw):
-        text, at = _character(raw, at)
-        found.append(text or "_")
-    return "".join(found)
+        return _parts(_shown, raw).decode("utf-8")
+
+
+def _shown(part: re.Match[bytes]) -> bytes:
+    return part[1] or b"_" * len(part[2] or b"?")
 
 
 def _character(raw: bytes, at: int) -> tuple[str, int]:
@@ -96,6 +113,10 @@ def _cut(raw: bytes) -> str:
     size = at = 0
     cut = False
     while at < len(raw):
+        skipped = _removed(raw, at)
+        if skipped is not None:  # millions of them, perhaps
+            at = skipped.end()
+            continue
         text, at = _character(raw, at)
         clean = text.translate(_TABLE) if text else "_"
         kept.append(clean)
@@ -159,6 +180,12 @@ def _numbered(path: Path, number: int) -> Path:
     return (*path[:-1], stem.encode("utf-8")[:room].decode("utf-8", "ignore") + end)
 
 
+def holds(ordered: Sequence[Path], folder: Path) -> bool:
+    """Whether one of the paths of C{ordered}, which are sorted, is below C{folder}."""
+    at = bisect_right(ordered, folder)
+    return at < len(ordered) and ordered[at][: len(folder)] == folder
+
+
 def distinct(paths: Sequence[Path], mayShare: Sequence[object] | None = None) -> list[Path]:
     """
     C{paths} with names changed until no two are equal and none is a folder of another, whatever the
@@ -168,31 +195,36 @@ def distinct(paths: Sequence[Path], mayShare: Sequence[object] | None = None) ->
         which is not on the disk).
     @raise MetainfoError: far too many are equal.
     """
-    folders: dict[Path, tuple[str, ...]] = {}
-    taken: set[tuple[str, ...]] = set()
-    keys = []
+    folders: dict[Path, Path] = {}
+    taken: set[Path] = set()
+    keys: list[Path] = []
     for path in paths:
         parent = path[:-1]
         folder = folders.get(parent)
         if folder is None:
             folder = folders[parent] = tuple(map(_key, parent))
-            for depth in range(1, len(folder)):
-                folders.setdefault(parent[:depth], folder[:depth])
         keys.append((*folder, _key(path[-1])))
-    folderKeys = set(folders.values())
-    originals = set(keys)
-    if len(originals) == len(keys) and originals.isdisjoint(folderKeys):
+    if sum(map(len, folders)) <= len(paths) and len(set(keys)) == len(keys):
+        folderKeys = {each[:depth] for each in folders.values() for depth in range(1, len(each) + 1)}
+        if folderKeys.isdisjoint(keys):
+            return list(paths)
+    # Else folders are found in the order of the keys: a list of them may have a hundred for each file, a
+    # hundred names deep, and take gigabytes.
+    del folders
+    ordered = sorted(keys)
+    if not any(after[: len(before)] == before for before, after in pairwise(ordered)):
         return list(paths)
 
+    originals = set(keys)
     found: list[Path] = []
-    owner: dict[tuple[str, ...], object] = {}
-    numbers: dict[tuple[str, ...], int] = {}
+    owner: dict[Path, object] = {}
+    numbers: dict[Path, int] = {}
     collisions = 0
     for position, (path, key) in enumerate(zip(paths, keys, strict=True)):
         token = mayShare[position] if mayShare is not None else None
         base = key
         shared = token is not None and owner.get(key) == token
-        if not shared and (key in folderKeys or key in taken):
+        if not shared and (key in taken or holds(ordered, key)):
             number = numbers.get(base, 0)
             collisions += number
             if collisions > MAX_COLLISIONS:
@@ -201,7 +233,7 @@ def distinct(paths: Sequence[Path], mayShare: Sequence[object] | None = None) ->
                 number += 1
                 renamed = _numbered(path, number)
                 key = (*base[:-1], _key(renamed[-1]))
-                if key not in taken and key not in folderKeys and key not in originals:
+                if key not in taken and key not in originals and not holds(ordered, key):
                     break
                 collisions += 1
                 if collisions > MAX_COLLISIONS:
