@@ -26,6 +26,12 @@ def parsed(rest: str) -> Magnet:
 class ParseTests(SynchronousTestCase):
     """What is in a link."""
 
+    def test_zones(self) -> None:
+        """Addresses with a zone are left out: that means nothing elsewhere, and could smuggle more into the link."""
+        for zone in ("eth0", "a%26tr=http://x/", "%25"):
+            found = parsed(f"&x.pe=[fe80::1%25{zone}]:80&dht=[fe80::1%25{zone}]:80&x.pe=[fe80::1]:80")
+            self.assertEqual((found.peers, found.nodes), ((("fe80::1", 80),), ()))
+
     def test_names(self) -> None:
         """Plus is a space, escapes are UTF-8, and what would not be seen, or turn text round, is left out."""
         self.assertEqual(parsed("&dn=a+b%20c%c3%a9").name, "a b c\u00e9")

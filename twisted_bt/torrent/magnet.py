@@ -234,6 +234,8 @@ def _hostPort(value: str) -> tuple[str, int] | None:
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         return None
     if host[:1] == "[" and host[-1:] == "]":
+        if "%" in host:
+            return None  # a zone, which is a name of the sender's machine, and may be any text
         try:
             return str(IPv6Address(host[1:-1])), int(port)
         except AddressValueError:
