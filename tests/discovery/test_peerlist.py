@@ -10,6 +10,7 @@ from twisted_bt.discovery.peerlist import (
     FIRST_RETRY,
     GIVEN_UP,
     MAX_FAILURES,
+    MAX_FAILURES_MET,
     MAX_PEERS,
     MAX_PER_HOST,
     MAX_RETRY,
@@ -96,6 +97,22 @@ class PeerListTests(SynchronousTestCase):
         self.assertEqual(len(waits), MAX_FAILURES - 1)
         self.assertTrue(0.8 * FIRST_RETRY <= waits[0] <= 1.2 * FIRST_RETRY)
         self.assertTrue(1.6 * FIRST_RETRY <= waits[1] <= 2.4 * FIRST_RETRY)
+        self.assertNotIn(addr, self.peers)
+
+    def test_metBefore(self) -> None:
+        """Who was there once is tried for two hours: it may be our own network that is down."""
+        (addr,) = addrs(1)
+        self.peers.add([addr], "tracker", 0.0)
+        self.take(0.0)
+        self.peers.established(addr)
+        self.peers.ended(addr, 0.0, useful=True)
+        now, tries = 0.0, 0
+        while (ready := self.peers.nextReadyAt()) is not None:
+            now, tries = ready, tries + 1
+            self.assertEqual(self.take(now), [addr])
+            self.peers.ended(addr, now, useful=False)
+        self.assertEqual(tries, MAX_FAILURES_MET)
+        self.assertTrue(6000 < now < 12000)
         self.assertNotIn(addr, self.peers)
 
     def test_useful(self) -> None:

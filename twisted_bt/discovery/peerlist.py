@@ -7,7 +7,8 @@ bounded: what was least useful goes when it is full.  No operation takes longer 
 their number, but for the two that are rare: our own address changes, the queues are swept.
 
 What a liar can do who tells of addresses (BEP 11 and 40 warn of it): fill the places that nobody better
-wants, of a public host a few ports only, and make us dial each of them three times.
+wants, of a public host a few ports only, and make us dial each of them three times.  Who answers is
+tried more often: after all it was there.
 """
 
 from __future__ import annotations
@@ -21,17 +22,28 @@ from twisted_bt.discovery.scopes import Scope, dialable, scopeOf
 from twisted_bt.interfaces import Random
 from twisted_bt.torrent.addresses import PeerAddr
 
-__all__ = ["FIRST_RETRY", "GIVEN_UP", "MAX_FAILURES", "MAX_PEERS", "MAX_RETRY", "PeerList", "dialable"]
+__all__ = [
+    "FIRST_RETRY",
+    "GIVEN_UP",
+    "MAX_FAILURES",
+    "MAX_FAILURES_MET",
+    "MAX_PEERS",
+    "MAX_RETRY",
+    "PeerList",
+    "dialable",
+]
 
 #: Seconds before the second try; doubled after each further failure.  libtorrent waits a minute.
 FIRST_RETRY = 60.0
 #: The same for a peer that the user or a magnet link named: it may not be up yet, or not have noticed that
 #: our last connection, by which it gave us the metadata, has ended.
 NAMED_RETRY = 2.0
-#: The longest wait, for a peer that the user named: others are given up before.
+#: The longest wait.
 MAX_RETRY = 3600.0
 #: Failures in a row after which an address is forgotten; libtorrent's.
 MAX_FAILURES = 3
+#: The same for a peer that we talked to: two hours, since it may well be our own network that is down.
+MAX_FAILURES_MET = 8
 #: Seconds for which those who tell of a forgotten address are not believed.
 GIVEN_UP = 600.0
 #: Addresses kept; libtorrent's.
@@ -220,7 +232,8 @@ class PeerList:
             return
         known.connected = False
         known.failures += not useful
-        if known.failures >= MAX_FAILURES and known.rank != _INSISTED:
+        enough = MAX_FAILURES_MET if known.wasConnected else MAX_FAILURES
+        if known.failures >= enough and known.rank != _INSISTED:
             self.forget(addr)
             self._givenUp[addr] = now + GIVEN_UP
             if len(self._givenUp) > self._limit:
