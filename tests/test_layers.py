@@ -27,7 +27,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"torrent"}),
 )
 #: Anybody may import these; they import one another, and values for the type checker only.
-COMMON = frozenset({"interfaces", "errors", "settings"})
+COMMON = frozenset({"interfaces", "errors", "settings", "version"})
 COMMON_TYPES = frozenset({"torrent"})
 #: Shipped for tests: imports what it likes, and nobody else in the package imports it.
 TESTING = "testing"

@@ -36,11 +36,11 @@ from twisted_bt.control.showing import addMagnet, addShow
 from twisted_bt.control.sources import checkSource, readMetainfo
 from twisted_bt.control.units import formatSize, plural
 from twisted_bt.control.verify import verifyContent
-from twisted_bt.control.version import VERSION
 from twisted_bt.errors import BitTorrentError, MetainfoError, StorageError
 from twisted_bt.settings import Settings
 from twisted_bt.torrent.announcefields import seedUrl, trackerUrl
 from twisted_bt.torrent.create import creation
+from twisted_bt.version import VERSION
 
 _INTERRUPTED = 130
 

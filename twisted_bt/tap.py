@@ -31,9 +31,9 @@ from twisted_bt.control.options import FLAG, DaemonConfig, Option, allOptions, f
 from twisted_bt.control.preflight import checkFolder, checkPort, listenMessage
 from twisted_bt.control.sources import checkSource, isMagnet, isURL, readMagnet, readMetainfo
 from twisted_bt.control.statelock import StateLock
-from twisted_bt.control.version import VERSION
 from twisted_bt.errors import BitTorrentError, SettingsError
 from twisted_bt.interfaces import IClientReactor
+from twisted_bt.version import VERSION
 
 _log = Logger()
 _OPTIONS = {option.name: option for option in allOptions() if option.commandLine}

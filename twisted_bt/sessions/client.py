@@ -23,6 +23,7 @@ from twisted_bt.errors import MagnetError, MetainfoError, PeerDisconnected, Sess
 from twisted_bt.interfaces import IClientReactor, ISwarmObserver, Random
 from twisted_bt.sessions.assembly import Assembly
 from twisted_bt.sessions.engine import Engine, ITicking, Plugins
+from twisted_bt.sessions.herald import Herald
 from twisted_bt.sessions.library import Library
 from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.listening import PeerListener
@@ -39,12 +40,10 @@ from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.ids import makePeerId
 from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.progress import Progress
+from twisted_bt.version import VERSION
 
 if TYPE_CHECKING:
     from twisted_bt.discovery.localservice import LocalDiscovery
-
-#: Of the program, in our peer ids.
-VERSION = "0.1.0"
 
 
 class ClientSession(MultiService):
@@ -162,6 +161,11 @@ class ClientSession(MultiService):
     def torrentMap(self) -> TorrentMap:
         """The known torrents.  @raise SessionStopped: not running."""
         return self.assembly.torrents
+
+    @property
+    def herald(self) -> Herald:
+        """Who announces registered torrents.  @raise SessionStopped: not running."""
+        return self._open().herald
 
     def getCurrentProgress(self) -> Progress:
         """The sum over the open swarms."""
