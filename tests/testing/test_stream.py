@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
@@ -107,10 +107,11 @@ class StreamCase(SynchronousTestCase):
     """Two hosts, 10 ms from each other."""
 
     kind: type[End] = End
+    mode: Literal["packets", "flow"] = "packets"
 
     def setUp(self) -> None:
         """A server and a client."""
-        self.network = Network()
+        self.network = Network(mode=self.mode)
         link = Link(0.005, 1e6, 1e6)
         self.one = self.network.host("10.0.0.1", "fd00::1", link=link)
         self.two = self.network.host("10.0.0.2", "fd00::2", link=link)
@@ -337,6 +338,7 @@ class TransferTests(StreamCase):
         clients[0].transport.write(b"x" * 3_000_000)
         self.network.advance(0.5)
         clients[1].transport.write(b"x" * 3_000_000)
+        self.network.advance(0.5)
         before = [len(each.data) for each in self.accepted]
         self.network.advance(1)
         first, second = (len(each.data) - then for each, then in zip(self.accepted, before, strict=True))
@@ -490,13 +492,43 @@ class EndingTests(StreamCase):
         self.assertEqual(producer.told, ["stop"])
 
     def test_offline(self) -> None:
-        """A host that goes off line is missed by nobody."""
+        """A host that goes off line is missed by nobody who has nothing to say."""
         client, server = self.pair()
         self.two.online = False
         server.transport.abortConnection()
-        client.transport.write(b"x")
-        self.network.advance(3600)
+        self.network.advance(7200)
         self.assertEqual(client.events, ["made"])
+
+    def test_gaveUp(self) -> None:
+        """Who sends to a host that is off line gives up after about a quarter of an hour."""
+        client, _ = self.pair()
+        self.two.online = False
+        client.transport.write(b"x")
+        self.network.advance(600)
+        self.assertEqual(client.events, ["made"])
+        self.network.advance(900)
+        self.assertIsInstance(client.reason, ConnectionLost)
+        self.assertEqual(self.one.leftovers(), [])
+
+    def test_back(self) -> None:
+        """A host that was off line for a while misses nothing of what was sent meanwhile."""
+        client, server = self.pair()
+        client.transport.write(b"a" * 300_000)
+        self.network.advance(0.1)
+        self.two.online = False
+        client.transport.write(b"b" * 300_000)
+        self.network.advance(40)
+        self.two.online = True
+        self.network.advance(60)
+        self.assertEqual(server.data, b"a" * 300_000 + b"b" * 300_000)
+
+    def test_crashed(self) -> None:
+        """Who sends to a host that has forgotten the connection hears of a reset."""
+        client, server = self.pair()
+        server.transport.vanish()
+        client.transport.write(b"x")
+        self.network.advance(1)
+        self.assertIsInstance(client.reason, ConnectionLost)
 
 
 class HalfCloseTests(StreamCase):
@@ -518,3 +550,39 @@ class HalfCloseTests(StreamCase):
         self.assertEqual((client.data, client.events[-1]), (b"answer", "read closed"))
         client.transport.loseConnection()
         self.assertNothingLeft()
+
+
+class FlowListeningTests(ListeningTests):
+    """Ports, where the network is simulated as flows."""
+
+    mode = "flow"
+
+
+class FlowConnectingTests(ConnectingTests):
+    """Connections that are made, likewise."""
+
+    mode = "flow"
+
+
+class FlowTransferTests(TransferTests):
+    """Bytes, likewise."""
+
+    mode = "flow"
+
+
+class FlowBackPressureTests(BackPressureTests):
+    """Who does not read stops who sends, likewise."""
+
+    mode = "flow"
+
+
+class FlowEndingTests(EndingTests):
+    """Parting, likewise."""
+
+    mode = "flow"
+
+
+class FlowHalfCloseTests(HalfCloseTests):
+    """One direction after the other, likewise."""
+
+    mode = "flow"

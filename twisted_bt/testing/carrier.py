@@ -58,7 +58,8 @@ class Access:
         link = self._host.link
         if link is not self._link:  # it may be exchanged at any time
             self._link = link
-            self._up.rate, self._down.rate = link.up, link.down
+            self._up.rate, self._up.most = link.up, link.queueUp
+            self._down.rate, self._down.most = link.down, link.queueDown
 
     def happens(self, share: float) -> bool:
         """Whether something that happens to C{share} of all packets happens to this one."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -28,7 +29,7 @@ from zope.interface import implementer
 
 from twisted_bt.testing.flow import FlowSender
 from twisted_bt.testing.sender import WINDOW, Sender
-from twisted_bt.testing.windowsender import WindowSender
+from twisted_bt.testing.tcpsender import TcpSender
 
 if TYPE_CHECKING:
     from twisted_bt.testing.host import Host
@@ -40,6 +41,8 @@ __all__ = ["READ_SIZE", "WINDOW", "Stream", "StreamAddress"]
 
 #: The most handed to a protocol at a time, as by a real reactor.
 READ_SIZE = 1 << 16
+#: Seconds from one reset to the next of a connection.
+_REFUSALS = 0.1
 
 
 @implementer(ITCPTransport, IConsumer, IPushProducer)
@@ -68,7 +71,7 @@ class Stream:
         self._here = here
         self._there = there
         self.other: Stream | None = None
-        self.sender: Sender = FlowSender(self) if host.network.mode == "flow" else WindowSender(self)
+        self.sender: Sender = FlowSender(self) if host.network.mode == "flow" else TcpSender(self)
         self._pumping = False
         self._producer: Any = None
         self._streaming = False
@@ -81,12 +84,17 @@ class Stream:
         self._ending = False  # they hear of our end once all is sent
         self._gone = False  # what comes now meets nobody
         self._wasReset = False
-        self._refused = False  # they were told so
+        self._refusedAt = -inf  # when they were last told so
         self._noDelay = False
         self._keepAlive = False
 
     def __repr__(self) -> str:
         return f"<Stream {self._here.host}:{self._here.port} {self._there.host}:{self._there.port}>"
+
+    @property
+    def gone(self) -> bool:
+        """Whether what comes now meets nobody."""
+        return self._gone
 
     @property
     def unsent(self) -> int:
@@ -254,7 +262,7 @@ class Stream:
         @return: whether it was read at once.
         """
         if self._gone:
-            self._refuse()
+            self.refuse()
             return True
         if not self._reading or not self.connected or self._delivering or self._arrived:
             self._arrived.append(data)
@@ -280,9 +288,11 @@ class Stream:
         else:
             self._gone = True
 
-    def _refuse(self) -> None:
-        if self.other is not None and not self._refused:
-            self._refused = True
+    def refuse(self) -> None:
+        """For the other side's sender: something came for which nobody is here any more."""
+        now = self.host.network.clock.now
+        if self.other is not None and now >= self._refusedAt + _REFUSALS:
+            self._refusedAt = now
             self._sendReset()
 
     def _sendReset(self) -> None:
