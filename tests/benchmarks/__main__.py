@@ -9,9 +9,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+from tests.benchmarks.adding import adding
+from tests.benchmarks.announcing import announcing
 from tests.benchmarks.dht import dht
 from tests.benchmarks.download import download
 from tests.benchmarks.hostile import hostile
+from tests.benchmarks.idle import idle
+from tests.benchmarks.registry import registry
 
 Benchmark = Callable[[int, int, Callable[[str], object]], list[str]]
 
@@ -20,6 +24,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "dht": dht,
     "download": download,
     "hostile": hostile,
+    "registry": registry,
+    "idle": idle,
+    "announcing": announcing,
+    "adding": adding,
 }
 
 

@@ -40,6 +40,8 @@ PAGE = 512
 REFILL = 128
 #: Seconds that a page looks ahead.
 AHEAD = 30.0
+#: Seconds before it is needed that a page is read, while the one before it is worked through.
+LEAD = 5.0
 #: The longest time in seconds without looking at the timetable: clocks are put right now and then.
 LONGEST_SLEEP = 3600.0
 #: Torrents that are taken leave of at the end; of more, trackers are told nothing, and the next run goes on.
@@ -215,7 +217,7 @@ class Herald:
         if stop.loading or not self._running:
             return  # looked at when the page is here
         now = self._now()
-        times = [] if stop.soonest is None else [stop.soonest - (0.0 if stop.turns else AHEAD)]
+        times = [] if stop.soonest is None else [stop.soonest - (LEAD if stop.turns else AHEAD)]
         if stop.turns:
             if len(stop.turns) > REFILL:
                 times.clear()
@@ -246,7 +248,7 @@ class Herald:
             self._do(self._take(stop, turn))
         if not stop.loading and stop.soonest is not None and len(stop.turns) <= REFILL:
             # Each page is a commit: not before it is needed.
-            wanted = stop.soonest <= now + (0.0 if stop.turns else AHEAD)
+            wanted = stop.soonest <= now + (LEAD if stop.turns else AHEAD)
         else:
             wanted = False
         if wanted:
@@ -277,7 +279,7 @@ class Herald:
             fresh = [turn for turn in page.turns if turn.infoHash not in stop.taken]
             stop.taken.update(turn.infoHash for turn in fresh)
             stop.turns = deque(sorted((*stop.turns, *fresh), key=lambda turn: turn.dueAt or 0.0))
-            soonest = until if len(page.turns) == limit else page.soonest
+            soonest = page.turns[-1].dueAt if len(page.turns) == limit else page.soonest
             if soonest is not None:
                 stop.soonest = soonest if stop.soonest is None else min(soonest, stop.soonest)
 
