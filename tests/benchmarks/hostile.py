@@ -153,13 +153,11 @@ class Scene:
             (self.top / "seed").mkdir()
             (self.top / "seed" / "content").symlink_to(self.content.folder)
             pid, port = self._daemon(stack, "seed")
-
-            def served() -> int:
-                # Until the daemon has looked at its disk it talks to nobody.
-                leecher.ask("connect", infoHash=self.content.infoHash, host="127.0.0.1", port=port)
-                return self._moved(leecher, "downloaded")
-
-            _until(served, "the first block")
+            log = self.top / "seed" / "log"
+            # A peer that cannot be reached is given up by libtorrent after three attempts.
+            _until(lambda: ": seeding" in log.read_text(errors="replace"), "the check of the content")
+            leecher.ask("connect", infoHash=self.content.infoHash, host="127.0.0.1", port=port)
+            _until(lambda: self._moved(leecher, "downloaded"), "the first block")
             begin = lambda: leecher.ask("limit", infoHash=self.content.infoHash, download=line)  # noqa: E731
             return self._measure(
                 stack, pid, port, attacked, begin, lambda: self._moved(leecher, "downloaded")

@@ -5,6 +5,8 @@ takes nothing from those who come to exchange.
 
 from __future__ import annotations
 
+from twisted.internet.testing import StringTransport
+
 from tests.sessions.case import SwarmCase
 from twisted_bt.errors import PeerFloods
 from twisted_bt.peerwire.messages import (
@@ -123,6 +125,18 @@ class FloodingTests(SwarmCase):
         self.assertFalse(self.sessionOf(self.member, peer).wire.amChoking)
 
 
+class _Numbered(StringTransport):
+    """A connection with that descriptor."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.fileno = lambda: number
+
+    def abortConnection(self) -> None:
+        """Noted."""
+        self.disconnected = True
+
+
 class CrowdTests(SwarmCase):
     """Those who knock cannot take what is for others."""
 
@@ -190,6 +204,19 @@ class CrowdTests(SwarmCase):
         self.assertIsNotNone(honest.handshake)
         self.assertIsNone(alone.lost)
         self.assertEqual([each.wasReset for each in silent], [True] * 5 + [False] * 3)
+
+    def test_descriptors(self) -> None:
+        """A connection that takes one of the last descriptors is closed at once."""
+        member = self.swarm.leecher()
+        listener = member.client._listener
+        for number, closed in ((listener._highest - 1, False), (listener._highest, True)):
+            protocol = listener.buildProtocol(None)
+            assert protocol is not None
+            transport = _Numbered(number)
+            protocol.makeConnection(transport)
+            self.assertEqual(transport.disconnected, closed)
+            self.assertEqual(member.client.engine.clientSlots.taken, not closed)
+            protocol.connectionLost()
 
     def test_storm(self) -> None:
         """A host that connects without end is closed at the door, and another comes in."""

@@ -19,12 +19,15 @@ from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.sessions.doorkeeper import Doorkeeper
 from twisted_bt.sessions.joining import acceptPeerSession
 from twisted_bt.torrent.addresses import PeerAddr, peerAddr
+from twisted_bt.transport.descriptors import highestDescriptor
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.joining import ISwarmFinder
 
 #: Connections that wait to be accepted; more than one burst of peers.
 BACKLOG = 128
+#: Descriptors kept from those who come, beside those for content: for peers we dial, trackers, state.
+KEPT_FILES = 96
 
 
 class PeerListener(ServerFactory):
@@ -33,6 +36,7 @@ class PeerListener(ServerFactory):
     noisy = False
     _log = Logger()
     _door: Doorkeeper[PeerProtocol]
+    _highest: int
 
     def __init__(self, finder: ISwarmFinder) -> None:
         self._finder = finder
@@ -57,6 +61,7 @@ class PeerListener(ServerFactory):
         """
         settings, reactor = self._finder.engine.settings, self._finder.engine.reactor
         self._door = Doorkeeper(settings.maxIncomingHandshakes, reactor.seconds)
+        self._highest = highestDescriptor(settings.maxOpenFiles + KEPT_FILES)
         ports: list[IListeningPort] = []
         number = settings.listenPort
         try:
@@ -81,6 +86,10 @@ class PeerListener(ServerFactory):
             task.cancel()
 
     def _connected(self, protocol: PeerProtocol) -> None:
+        number = getattr(protocol.transport, "fileno", None)
+        if number is not None and number() >= self._highest:
+            protocol.close(PeerDisconnected("the descriptors left are for files and for peers we dial"))
+            return
         addr = _where(cast(ITransport, protocol.transport).getPeer())
         slow = self._door.enter(addr.host, protocol)
         if slow is not None:
