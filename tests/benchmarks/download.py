@@ -1,82 +1,78 @@
 """
-One seeder, one leecher, loopback, files in memory: how fast a download can be, and what it costs.
-
-The seeder is libtorrent's, the same for all.  Each leecher is a process of its own that is told of
-the seeder, downloads all, and ends; measured whole, start-up included.
+One leecher, loopback, files in memory: how fast a download can be, and what it costs.
 """
 
 from __future__ import annotations
 
-import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.measure import Sample, installed, run
+from tests.benchmarks.leechers import byEngine, byLibtorrent, byTool, contest, rawSeeders
 from tests.benchmarks.seeder import libtorrentSeeder
-from tests.benchmarks.table import Quantity, faults, table
+from tests.benchmarks.table import Quantity
 from tests.interop.swarmfiles import makeContent
 
-#: Half of libtorrent's speed at one and a half of its processor time and under 200 MB.
-QUANTITIES = (
-    Quantity("MB/s", floor=0.5, atLeast=True),
-    Quantity("CPU s/GB", floor=1.5),
-    Quantity("peak MB", limit=200.0),
-)
-_LEECH = Path(__file__).with_name("libtorrent_leech.py")
-_CHECKOUT = Path(__file__).parents[2]
+_PIECE_LENGTH = 1 << 20
 
 
-def _ours(torrent: Path, folder: Path, port: int) -> list[str]:
-    command = "import sys; from twisted_bt.cli import main; sys.exit(main())"
-    return [
-        *(sys.executable, "-c", command, "get", str(torrent), "-o", str(folder)),
-        *("--peer", f"127.0.0.1:{port}", "--interface", "127.0.0.1", "--no-dht", "--no-lsd"),
-    ]
-
-
-def _libtorrents(torrent: Path, folder: Path, port: int) -> list[str]:
-    return [sys.executable, str(_LEECH), str(torrent), str(folder), "127.0.0.1", str(port)]
-
-
-CONTESTANTS: dict[str, Callable[[Path, Path, int], list[str]]] = {
-    "twisted_bt": _ours,
-    "libtorrent": _libtorrents,
-}
+def _memory() -> tempfile.TemporaryDirectory[str]:
+    memory = Path("/dev/shm")
+    return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
 
 
 def download(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
     """
-    Download C{size} bytes C{rounds} times with each contestant, in turn; say the results.
+    From one libtorrent seeder, with the one-shot tool.
 
-    @return: the bounds of L{QUANTITIES} that ours does not keep.
-    @raise CommandFailed: a contestant did not succeed.
+    @param size: bytes to download, C{rounds} times with each contestant.
+    @return: the bounds that ours does not keep.
     """
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
-        top = Path(name)
-        content = makeContent(top, size, pieceLength=1 << 20)
-        samples: dict[str, list[Sample]] = {each: [] for each in CONTESTANTS}
-        environment = installed(top / "compiled")
-        run([sys.executable, "-c", "import twisted_bt.cli"], _CHECKOUT, top / "output.log", 60, environment)
+    goals = (
+        Quantity("MB/s", floor=1.0, atLeast=True),
+        Quantity("CPU s/GB", floor=1.0),
+        Quantity("peak MB", limit=150.0),
+    )
+    with _memory() as name:
+        content = makeContent(Path(name), size, pieceLength=_PIECE_LENGTH)
         with libtorrentSeeder(content.torrent, content.folder) as port:
-            for number in range(rounds):
-                for each in _inTurn(number):
-                    target = top / "target"
-                    target.mkdir()
-                    argv = CONTESTANTS[each](content.torrent, target, port)
-                    sample = run(argv, _CHECKOUT, top / "output.log", environment=environment)
-                    content.check(target)
-                    shutil.rmtree(target)
-                    samples[each].append(sample)
-                    say(f"  {each}: {sample.wall:.2f} s, CPU {sample.cpu:.2f} s, {sample.peak / 1e6:.0f} MB")
-    say(f"\n{size / 1e6:.0f} MB over loopback from one libtorrent seeder; medians (least-most):\n")
-    say(table(samples, "libtorrent", size, QUANTITIES))
-    return faults(samples, "twisted_bt", "libtorrent", size, QUANTITIES)
+            work = f"{size / 1e6:.0f} MB over loopback from one libtorrent seeder"
+            contestants = {"twisted_bt": byTool, "libtorrent": byLibtorrent}
+            return contest(content, [port], contestants, rounds, say, work, goals)
 
 
-def _inTurn(number: int) -> list[str]:
-    # Who goes first changes, so that neither always finds the machine as the other left it.
-    names = list(CONTESTANTS)
-    return names if number % 2 == 0 else names[::-1]
+def many(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
+    """From fifty seeders at once, and from one beside two hundred that have nothing; see L{download}."""
+    goals = (Quantity("MB/s", floor=0.8, atLeast=True), Quantity("CPU s/GB"), Quantity("peak MB"))
+    contestants = {"twisted_bt": byEngine, "libtorrent": byLibtorrent}
+    found = []
+    with _memory() as name:
+        content = makeContent(Path(name), size, pieceLength=_PIECE_LENGTH)
+        for seeds, idlers, what in (
+            (50, 0, "50 seeders at once"),
+            (1, 200, "one seeder, 200 idle peers connected"),
+        ):
+            with rawSeeders(content, _PIECE_LENGTH, seeds, idlers) as ports:
+                work = f"{size / 1e6:.0f} MB over loopback, {what}"
+                kept = contest(content, ports, contestants, rounds, say, work, goals)
+            found += [f"{what}: {fault}" for fault in kept]
+    return found
+
+
+def small(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
+    """In small pieces (an eighth of C{size}), and in small files (a tenth of it); see L{download}."""
+    goals = (Quantity("MB/s", floor=0.8, atLeast=True), Quantity("CPU s/GB"), Quantity("peak MB"))
+    contestants = {"twisted_bt": byTool, "libtorrent": byLibtorrent}
+    found = []
+    files = max(100, size * 20_000 >> 31)
+    for what, sizes, pieceLength in (
+        ("pieces of 16 KiB", max(1 << 20, size >> 3), 1 << 14),
+        (f"{files} files of 10 KiB", {f"{n % 100:02}/{n:05}": 10 << 10 for n in range(files)}, 1 << 18),
+    ):
+        with _memory() as name:
+            content = makeContent(Path(name), sizes, pieceLength=pieceLength)
+            with libtorrentSeeder(content.torrent, content.folder) as port:
+                work = f"{content.size / 1e6:.0f} MB over loopback in {what}"
+                kept = contest(content, [port], contestants, rounds, say, work, goals)
+        found += [f"{what}: {fault}" for fault in kept]
+    return found

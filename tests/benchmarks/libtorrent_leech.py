@@ -1,7 +1,8 @@
 """
-A libtorrent leecher: downloads a torrent from one peer, then ends.  Run as a script::
+A libtorrent leecher: downloads a torrent from the peers at some ports of 127.0.0.1, then ends.  Run as a
+script::
 
-    libtorrent_leech.py TORRENT FOLDER HOST PORT
+    libtorrent_leech.py TORRENT FOLDER PORT...
 
 Its settings are libtorrent's own, but for what would look for other peers or encrypt.
 """
@@ -17,7 +18,7 @@ import libtorrent as lt
 
 def main() -> None:
     """Fetch, and see it flushed to the files."""
-    torrent, folder, host, port = sys.argv[1:]
+    torrent, folder, *ports = sys.argv[1:]
     settings: Any = {
         "listen_interfaces": "127.0.0.1:0",
         "enable_dht": False,
@@ -28,6 +29,9 @@ def main() -> None:
         "enable_incoming_utp": False,
         "in_enc_policy": 2,
         "out_enc_policy": 2,
+        "allow_multiple_connections_per_ip": True,
+        "connections_limit": 1000,
+        "connection_speed": 500,
         "alert_mask": lt.alert_category.status | lt.alert_category.storage,
     }
     session = lt.session(settings)
@@ -35,7 +39,8 @@ def main() -> None:
     params.save_path = folder
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
     handle = session.add_torrent(params)
-    handle.connect_peer((host, int(port)))
+    for port in ports:
+        handle.connect_peer(("127.0.0.1", int(port)))
     while True:
         session.wait_for_alert(1000)
         for alert in session.pop_alerts():
