@@ -180,6 +180,8 @@ class ChokeCandidate:
     isSeed: bool
     uploaded: int = 0
     """Bytes sent to it in this session."""
+    offers: bool = True
+    """Whether it has something that we want."""
 
 
 class IChoker(Interface):

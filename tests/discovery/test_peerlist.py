@@ -70,6 +70,34 @@ class PeerListTests(SynchronousTestCase):
         self.assertEqual(self.peers.add([addr], "dht", 1.0), 0)
         self.assertEqual(self.take(1000.0), [])
 
+    def test_new(self) -> None:
+        """It knows whether the next is somebody who did not fail or disappoint us."""
+        one, two = addrs(2)
+        self.assertFalse(self.peers.hasNew(0.0))
+        self.peers.add([one], "tracker", 0.0)
+        self.assertTrue(self.peers.hasNew(0.0))
+        self.peers.next(0.0)
+        self.assertFalse(self.peers.hasNew(0.0))
+        self.peers.established(one)
+        self.peers.disappointed(one, 0.0)
+        self.assertIsNone(self.peers.next(1.0))
+        self.assertFalse(self.peers.hasNew(WAIT))
+        self.peers.add([two], "tracker", WAIT)
+        self.assertTrue(self.peers.hasNew(WAIT))
+        self.assertEqual(self.take(WAIT), [two, one])
+
+    def test_lastAttempts(self) -> None:
+        """The last attempts are not for hearsay, and the very last for the user's peers only."""
+        hearsay, heard, named = addrs(3)
+        self.peers.add([hearsay], "pex", 0.0)
+        self.assertIsNone(self.peers.next(0.0, free=0.3))
+        self.peers.add([heard], "tracker", 0.0)
+        self.assertIsNone(self.peers.next(0.0, free=0.05))
+        self.assertEqual(self.peers.next(0.0, free=0.3), heard)
+        self.peers.add([named], "user", 0.0)
+        self.assertEqual(self.peers.next(0.0, free=0.01), named)
+        self.assertEqual(self.peers.next(0.0, free=0.5), hearsay)
+
     def test_byChance(self) -> None:
         """Those heard of together are dialled in an order that is nobody's."""
         heard = addrs(5)

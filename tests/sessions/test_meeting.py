@@ -11,7 +11,7 @@ from tests.sessions.case import SwarmCase
 from twisted_bt.errors import PeerDisconnected
 from twisted_bt.interfaces import IPeerPolicy, PeerInfo
 from twisted_bt.peerwire.extended import ExtendedHandshake
-from twisted_bt.peerwire.messages import HaveAll, HaveNone, Unchoke
+from twisted_bt.peerwire.messages import HaveAll, HaveNone, KeepAlive, Unchoke
 from twisted_bt.sessions.meeting import BOTH_DIAL
 from twisted_bt.sessions.policy import StandardPolicy
 from twisted_bt.settings import Settings
@@ -335,3 +335,79 @@ class PolicyTests(SwarmCase):
         fresh = self.met(member, HaveNone(), peerId=b"-SC0001-scripted0002")
         self.assertIsNone(useful.lost)
         self.assertIsNone(fresh.handshake)
+
+
+class TurnoverTests(SwarmCase):
+    """Slots that are all taken by peers of no use."""
+
+    def full(self) -> tuple[Member, list[ScriptedPeer]]:
+        """A leecher whose two slots are taken by peers that promise everything and give nothing."""
+        member = self.swarm.leecher(Settings(maxPeersPerTorrent=2))
+        ids = (b"-SC0001-scripted0001", b"-SC0001-scripted0002")
+        return member, [self.met(member, HaveAll(), Unchoke(), peerId=each) for each in ids]
+
+    def test_newOnes(self) -> None:
+        """They make room, one after the other, for peers that were never met."""
+        member, liars = self.full()
+        seeder = self.swarm.seeder()
+        member.meet(seeder)
+        self.advance(10)
+        self.assertNotIn(seeder.address, member.session.connectedPeers)
+        self.swarm.run(member.session.whenComplete(), 80)
+        self.assertEqual(sum(each.lost is not None for each in liars), 1)
+
+    def test_nobodyNew(self) -> None:
+        """They stay where nobody else is known, or only those who were of no use before."""
+        member, liars = self.full()
+
+        def stayThrough(minutes: int) -> None:
+            for _ in range(minutes):
+                self.advance(60)
+                for each in liars:
+                    self.assertIsNone(each.lost)
+                    each.say(KeepAlive())
+
+        stayThrough(4)
+        other = ScriptedPeer(self.infoHash, b"-SC0001-scripted0003", greets=True)
+        known = member.session.meeting.known
+        addr = other.listen(self.network.host())
+        known.add([addr], "tracker", self.network.now)
+        known.disappointed(addr, self.network.now)
+        stayThrough(3)
+
+    def test_beforeThoseWhoKnock(self) -> None:
+        """The slot is for who was chosen, although others wait for one."""
+        member, _ = self.full()
+        seeder = self.swarm.seeder()
+        knocking = True
+
+        def knock() -> None:
+            if knocking:
+                peer = ScriptedPeer(self.infoHash, self.network.random.randbytes(20), greets=True)
+                peer.dial(self.network.host(), member.address).addErrback(lambda _: None)
+                self.network.clock.callLater(1.0, knock)
+
+        knock()
+        member.meet(seeder)
+        self.swarm.run(member.session.whenComplete(), 100)
+        knocking = False
+
+    def test_hearsay(self) -> None:
+        """Who is told of by a peer, and not there, does not keep us from those a tracker names."""
+        member = self.swarm.leecher()
+        dead = [PeerAddr(f"10.200.0.{number}", 6881) for number in range(1, 120)]
+        member.session.peersFound(dead, "pex")
+        self.advance(1)
+        seeder = self.swarm.seeder()
+        member.meet(seeder)
+        self.swarm.run(member.session.whenComplete(), 5)
+
+    def test_dead(self) -> None:
+        """Nor do those of a tracker, if they are not there, keep us from whom the user names."""
+        member = self.swarm.leecher()
+        dead = [PeerAddr(f"10.200.0.{number}", 6881) for number in range(1, 120)]
+        member.session.peersFound(dead, "tracker")
+        self.advance(1)
+        seeder = self.swarm.seeder()
+        member.session.peersFound([seeder.address], "user")
+        self.swarm.run(member.session.whenComplete(), 5)

@@ -18,7 +18,7 @@ from twisted_bt.errors import TrackerError
 from twisted_bt.interfaces import IPeerSink, ITrackerClient
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.tracker.announce import AnnounceRequest, AnnounceResponse, Event, ScrapeEntry
-from twisted_bt.tracker.service import Announcer, State
+from twisted_bt.tracker.service import MAX_BELIEVED, Announcer, State
 
 A, B, C = (f"http://{name}/announce" for name in "abc")
 U = "udp://u:1/announce"
@@ -142,6 +142,14 @@ class AnnouncerCase(SynchronousTestCase):
 
 class AnnouncingTests(AnnouncerCase):
     """The ordinary life of a torrent."""
+
+    def test_thousands(self) -> None:
+        """Of thousands of addresses that nobody asked for, the first few are taken."""
+        self.started([A], numwant=7)
+        self.answer(
+            AnnounceResponse(peers=tuple(PeerAddr(f"1.2.3.{n % 250 + 1}", n + 1) for n in range(2000)))
+        )
+        self.assertEqual(len(self.heard.peers[0][0]), MAX_BELIEVED)
 
     def test_start(self) -> None:
         """C{started} is told at once; the peers go to the sink, the rest to the listener."""

@@ -64,15 +64,23 @@ class DialOrder:
 
     def pop(self, now: float) -> KnownPeer | None:
         """The best of those whose time has come by C{now}, taken out."""
+        first = self.first(now)
+        if first is not None:
+            heappop(self._ready)
+        return first
+
+    def first(self, now: float) -> KnownPeer | None:
+        """The best of those whose time has come by C{now}."""
         waiting, ready = self._waiting, self._ready
         while waiting and waiting[0][0] <= now:
             _, ticket, peer = heappop(waiting)
             if peer.ticket == ticket:
                 heappush(ready, (peer.rank, peer.failures, -peer.priority, ticket, peer))
         while ready:
-            *_, ticket, peer = heappop(ready)
+            *_, ticket, peer = ready[0]
             if peer.ticket == ticket:
                 return peer
+            heappop(ready)
         return None
 
     def nextAt(self) -> float | None:

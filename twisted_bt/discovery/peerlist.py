@@ -51,6 +51,9 @@ MAX_PEERS = 3000
 #: Of one public host: as many as may sit behind one NAT, and no more to knock at somebody's door.
 MAX_PER_HOST = 8
 
+#: Of our attempts to connect, the part that hearsay leaves to others, and that others leave to the user.
+FOR_HEARD, FOR_NAMED = 1 / 3, 1 / 10
+
 #: The user's wish comes first; then those in our own network, which are fast and cost nobody anything;
 #: then who came to us, or was told of by somebody who has been to it or checks; then hearsay.
 _INSISTED, _NEAR, _HEARD, _HEARSAY = range(4)
@@ -177,13 +180,19 @@ class PeerList:
 
     # -- dialling
 
-    def next(self, now: float, seeding: bool = False) -> PeerAddr | None:
+    def next(self, now: float, seeding: bool = False, free: float = 1.0) -> PeerAddr | None:
         """
         An address to dial at C{now}, which then counts as connected; C{None} if none is ready.
 
         @param seeding: we have everything, and want nobody who has.
+        @param free: the part of our attempts that are not under way: the last of them are not for hearsay,
+            nor the very last for anybody but who was named by the user.  Or who tells us of enough that
+            are not there keeps us from all others.
         """
+        worst = _HEARSAY if free > FOR_HEARD else _HEARD if free > FOR_NAMED else _INSISTED
         while True:
+            if worst < _HEARSAY and not any(each.rank <= worst for each in self._firsts(now)):
+                return None
             known = self._leeches.pop(now)
             if not seeding:
                 known = self._better(known, now)
@@ -204,6 +213,14 @@ class PeerList:
         both = sorted((leech, seed), key=lambda peer: (peer.rank, peer.failures, -peer.priority))
         self._enqueue(both[1], both[1].retryAt)
         return both[0]
+
+    def hasNew(self, now: float) -> bool:
+        """Whether L{next} would give somebody who did not fail or disappoint us (lately)."""
+        return any(not each.failures for each in self._firsts(now))
+
+    def _firsts(self, now: float) -> list[KnownPeer]:
+        both = (self._leeches.first(now), self._seeds.first(now))
+        return [each for each in both if each is not None]
 
     def nextReadyAt(self, seeding: bool = False) -> float | None:
         """When L{next} will have something, if nothing is heard of before."""
@@ -242,6 +259,14 @@ class PeerList:
         first = NAMED_RETRY if known.failures and known.rank == _INSISTED else FIRST_RETRY
         wait = min(MAX_RETRY, first * 2 ** min(12, max(0, known.failures - 1)))
         self._enqueue(known, now + wait * self._random.uniform(0.8, 1.2))
+
+    def disappointed(self, addr: PeerAddr, now: float) -> None:
+        """The session with C{addr} made room for better ones: dial those first."""
+        known = self._known.get(addr)
+        if known is not None:
+            known.connected = False
+            known.failures = max(1, known.failures)
+            self._enqueue(known, now + FIRST_RETRY * self._random.uniform(0.8, 1.2))
 
     def forget(self, addr: PeerAddr) -> None:
         """Never mind C{addr}: it is banned, or ourselves."""

@@ -30,6 +30,9 @@ T = TypeVar("T")
 #: Accepted peers that may wait for a slot of one swarm; each holds a descriptor meanwhile.
 MAX_WAITING = 20
 
+#: Of the peers that wait for a slot of their swarm, those we dial come before those who knock.
+WANTED = -1
+
 
 class ISwarmFinder(Protocol):
     """What the accepting side needs of the client."""
@@ -52,7 +55,7 @@ async def initiatePeerSession(
     @raise SessionException: why it ended.
     """
     engine = swarm.engine
-    async with holding(engine.clientSlots, swarm.priority), holding(swarm.slots):
+    async with holding(engine.clientSlots, swarm.priority), holding(swarm.slots, WANTED):
         session = swarm.meeting.register(addr, incoming=False)
         try:
             async with holding(engine.dialSlots):

@@ -28,6 +28,8 @@ from twisted_bt.torrent.ids import clientName
 
 #: Seconds within which two sessions with one peer count as made at the same time, by both sides.
 BOTH_DIAL = 10.0
+#: Seconds between two sessions that make room for peers we never met.
+TURNOVER = 2.0
 #: While leeching, the part of the slots that is kept for peers we dial, who chose them; and the part that
 #: one host may have of the others, if that is more than a few.
 KEPT = 5
@@ -104,6 +106,7 @@ class Meeting:
         self._emptied: list[Deferred[None]] = []
         self._dialling: dict[PeerAddr, list[Deferred[WireSession[Any]]]] = {}  # not met yet; who waits
         self._choosing = False
+        self._turnOverAt = 0.0
 
     def _now(self) -> float:
         return self._engine.reactor.seconds()
@@ -125,6 +128,21 @@ class Meeting:
     def tick(self, now: float) -> None:
         """Once a second: those whose turn has come again."""
         self.dialMore()
+        if self._swarm.leeching and self._swarm.slots.vacant <= 0 and now >= self._turnOverAt:
+            self._turnOver(now)
+
+    def _turnOver(self, now: float) -> None:
+        """
+        All slots are taken: have the least useful session make room for somebody new, or whoever came
+        first would stay although they give nothing, and keep out all others.
+        """
+        engine, known = self._engine, self.known
+        free = engine.dialSlots.vacant > 0 and engine.clientSlots.vacant > 0
+        if free and known.hasNew(now) and self.makeRoom():
+            self._turnOverAt = now + TURNOVER
+            addr = known.next(now)
+            if addr is not None and addr not in self._swarm.connectedPeers and addr not in self._dialling:
+                self._dial(addr)  # it is the first in the queue for that slot
 
     def dialMore(self) -> None:
         """Dial as many as there are slots for."""
@@ -139,7 +157,7 @@ class Meeting:
     def _choose(self, now: float) -> None:
         swarm, engine = self._swarm, self._engine
         while swarm.slots.vacant > 0 and engine.dialSlots.vacant > 0 and engine.clientSlots.vacant > 0:
-            addr = self.known.next(now)
+            addr = self.known.next(now, free=engine.dialSlots.vacant / engine.dialSlots.limit)
             if addr is None:
                 return
             if addr in swarm.connectedPeers or addr in self._dialling:
@@ -148,12 +166,12 @@ class Meeting:
                 self._dial(addr)
 
     def _dial(self, addr: PeerAddr, established: Deferred[WireSession[Any]] | None = None) -> None:
-        met = False
+        met: WireSession[Any] | None = None
         waiting = self._dialling[addr] = [] if established is None else [established]
 
         def done(session: WireSession[Any]) -> None:
             nonlocal met
-            met = True
+            met = session
             self.known.established(addr)
             del self._dialling[addr]
             for waiter in waiting:
@@ -162,8 +180,8 @@ class Meeting:
 
         def ended(reason: Failure) -> None:
             self._tasks.pop(task, None)
-            self.known.ended(addr, self._now(), useful=met)
-            if not met:
+            self._parted(addr, met)
+            if met is None:
                 del self._dialling[addr]
                 error = reason.value
                 if not isinstance(error, SessionException):
@@ -178,6 +196,13 @@ class Meeting:
         task = Deferred.fromCoroutine(initiatePeerSession(self._swarm, addr, done))
         self._tasks[task] = None
         task.addErrback(ended)
+
+    def _parted(self, addr: PeerAddr, session: WireSession[Any] | None) -> None:
+        """C{session}, if it came to that, or the attempt on C{addr} is over."""
+        if session is not None and session.useless:
+            self.known.disappointed(addr, self._now())
+        else:
+            self.known.ended(addr, self._now(), useful=session is not None)
 
     def connectPeer(self, host: str, port: int) -> Deferred[Any]:
         """Talk to the peer at C{host}; fires after the handshake, fails with C{SessionException}."""
@@ -231,7 +256,7 @@ class Meeting:
         if session.peerId is not None and self._byPeerId.get(session.peerId) is session:
             del self._byPeerId[session.peerId]
         if session.incoming and session.listenAddr is not None:
-            self.known.ended(session.listenAddr, self._now(), useful=True)
+            self._parted(session.listenAddr, session)
         if not self._swarm.connectedPeers:
             emptied, self._emptied = self._emptied, []
             for waiter in emptied:
@@ -294,14 +319,15 @@ class Meeting:
             raise PeerDisconnected("no vacancy: enough peers came by themselves")
 
     def makeRoom(self) -> bool:
-        """Somebody knocks and there is no slot: ask the policy who might leave; whether somebody does."""
-        now = self._now()
-        victim = self._swarm.peerPolicy.victim(self._swarm.candidates(now), not self._swarm.leeching)
-        if isinstance(victim, WireSession):
-            victim.partedWell = True
-            victim.close(PeerDisconnected("made room for another peer"))
-            return True
-        return False
+        """There is no slot for somebody: ask the policy who might leave; whether somebody does."""
+        swarm = self._swarm
+        candidates = [each for each in swarm.candidates(self._now()) if not getattr(each.key, "closing", 0)]
+        victim = swarm.peerPolicy.victim(candidates, not swarm.leeching)
+        if not isinstance(victim, WireSession):
+            return False
+        victim.partedWell = victim.useless = True
+        victim.close(PeerDisconnected("made room for another peer"))
+        return True
 
     def ban(self, addr: PeerAddr, why: str) -> None:
         """Close all sessions with C{addr} and have no other."""

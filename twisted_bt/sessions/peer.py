@@ -97,6 +97,7 @@ class PeerSession(WireSession["SwarmSession"]):
             connectedFor=now - self.connectedAt,
             isSeed=self.isSeed,
             uploaded=self.uploadRate.total,
+            offers=self.wire.amInterested,
         )
 
     # -- the life of the session

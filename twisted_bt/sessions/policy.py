@@ -13,8 +13,13 @@ from twisted_bt.settings import Settings
 
 #: A leecher's slots where nothing is said: as many as it asks trackers for.
 LEECHER_SLOTS = 50
-#: Seconds a peer is left in peace before it can be asked to make room.
-SETTLING_TIME = 60.0
+#: Seconds a peer is left in peace before it can be asked to make room: while leeching, and while seeding,
+#: when nobody has a reason to be there but to say at once that it wants something.
+SETTLING_TIME, SEEDING_TIME = 20.0, 10.0
+#: Seconds after which a peer that takes nothing of what it is offered does not want it.
+OFFERED_TIME = 30.0
+#: Seconds after which a peer that might still serve us has had its time, and one that might be served too.
+CHOKING_TIME, IDLE_TIME = 60.0, 120.0
 
 
 @implementer(IPeerPolicy)
@@ -39,16 +44,23 @@ class StandardPolicy:
 
     def victim(self, peers: Sequence[ChokeCandidate], seeding: bool) -> Hashable | None:
         """
-        A seed while we seed, or who wants nothing of us, and gives us nothing, the longest.
+        Of those who neither give nor take anything (over 20 s): while we seed, a seed, who wants nothing, or
+        does not take what it is offered; while we leech, who has snubbed us, or neither has nor wants
+        anything; or else who has been so for long.  The longest connected first.
         """
-        useless = [
-            peer
-            for peer in peers
-            if (seeding and peer.isSeed)
-            or (
-                peer.connectedFor > SETTLING_TIME
-                and not peer.interested
-                and (seeding or (peer.downloadRate == 0 and peer.snubbed))
-            )
-        ]
-        return max(useless, key=lambda peer: peer.connectedFor).key if useless else None
+        judge = self._uselessToSeeder if seeding else self._uselessToLeecher
+        useless = [(grade, peer.connectedFor, peer) for peer in peers if (grade := judge(peer))]
+        return max(useless, key=lambda each: each[:2])[2].key if useless else None
+
+    def _uselessToSeeder(self, peer: ChokeCandidate) -> int:
+        if peer.isSeed:
+            return 2
+        idle = peer.uploadRate == 0 and peer.connectedFor > SEEDING_TIME
+        return int(idle and (not peer.interested or peer.unchokedFor > OFFERED_TIME))
+
+    def _uselessToLeecher(self, peer: ChokeCandidate) -> int:
+        if peer.downloadRate or peer.uploadRate or peer.connectedFor <= SETTLING_TIME:
+            return 0
+        if peer.snubbed or not (peer.interested or peer.offers):
+            return 2
+        return int(peer.connectedFor > (IDLE_TIME if peer.interested else CHOKING_TIME))

@@ -58,6 +58,7 @@ class WireSession(Generic[S]):
     @ivar pendingMessages: what goes out in the next write.
     @ivar sendingBlocked: the transport is full.
     @ivar partedWell: we ended it although nothing was wrong with the peer.
+    @ivar useless: we ended it because the peer was of less use than others may be.
     @ivar now: when the latest bytes came.
     @ivar allowance: what the peer may say beside blocks; C{None}: anything.
     """
@@ -87,6 +88,7 @@ class WireSession(Generic[S]):
         self.pendingMessages = Outbox()
         self.sendingBlocked = False
         self.partedWell = False
+        self.useless = False
         self.now = now
         self.allowance: Allowance | None = None
         self._inTurn = False

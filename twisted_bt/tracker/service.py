@@ -35,6 +35,10 @@ from twisted_bt.tracker.tiers import TrackerTiers
 from twisted_bt.tracker.urls import TrackerURL
 
 
+MAX_BELIEVED = 200
+"""Addresses taken of an answer, where no more were asked for: with thousands a tracker would drown others'."""
+
+
 class State(Enum):
     """What an L{Announcer} is doing; see the module for what leads from one to the next."""
 
@@ -262,7 +266,8 @@ class Announcer:
             self._externalIp(response.externalIp)
         self._listener.trackerAnswered(url, len(response.peers), response.warning)
         if response.peers and self._state is State.ANNOUNCING:
-            self._sink.peersFound(response.peers, "tracker")
+            believed = max(MAX_BELIEVED, self._numwant)
+            self._sink.peersFound(response.peers[:believed], "tracker")
 
     def _waitForTrackers(self) -> None:
         """None answered: go on when the first may be asked again."""
