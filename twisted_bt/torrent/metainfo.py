@@ -54,7 +54,8 @@ class Metainfo:
     @ivar infoHashV2: version 2, 32 bytes; C{None}: it has none.
     @ivar name: of the file or folder; safe as a file name.
     @ivar layout: how the content falls into pieces.
-    @ivar pieceHashes: SHA-1 of each piece, one after the other.
+    @ivar pieceHashes: SHA-1 of each piece, one after the other; they are not there twice: this shows a part
+        of C{infoBytes}.
     @ivar files: all, padding included, in the order of the content.
     @ivar isFolder: the files are in a folder called C{name}; else it is one file of that name.
     @ivar trackers: tiers of URLs (BEP 12); a URL may occur more than once.
@@ -75,7 +76,7 @@ class Metainfo:
     infoHashV2: bytes | None
     name: str
     layout: PieceLayout
-    pieceHashes: bytes = field(repr=False)
+    pieceHashes: memoryview = field(repr=False)
     files: tuple[FileEntry, ...] = field(repr=False)
     isFolder: bool
     infoBytes: bytes = field(repr=False)
@@ -110,7 +111,7 @@ class Metainfo:
         """The SHA-1 of piece C{index}.  C{IndexError} if there is none."""
         if not 0 <= index < self.layout.pieceCount:
             raise IndexError(f"no piece {index} of {self.layout.pieceCount}")
-        return self.pieceHashes[index * HASH_LENGTH : (index + 1) * HASH_LENGTH]
+        return bytes(self.pieceHashes[index * HASH_LENGTH : (index + 1) * HASH_LENGTH])
 
     @classmethod
     def fromBytes(cls, data: bytes) -> Metainfo:
@@ -207,12 +208,13 @@ def _read(infoBytes: bytes, info: dict[bytes, BValue], top: dict[bytes, BValue])
     if 2 in versions:
         files = withRoots(listed, checkHybrid(listed, tree, pieceLength))
     pieceHashes = _pieceHashes(info, _pieceCount(listed.totalLength, pieceLength))
+    at = infoBytes.index(pieceHashes)  # or the same bytes before, which are as good
     return Metainfo(
         infoHash=infoHash,
         infoHashV2=infoHashV2,
         name=name,
         layout=PieceLayout(listed.totalLength, pieceLength),
-        pieceHashes=pieceHashes,
+        pieceHashes=memoryview(infoBytes)[at : at + len(pieceHashes)],
         files=files,
         isFolder=isFolder,
         infoBytes=infoBytes,
