@@ -12,7 +12,7 @@ from twisted_bt.errors import PeerDisconnected
 from twisted_bt.interfaces import IPeerPolicy, PeerInfo
 from twisted_bt.peerwire.extended import ExtendedHandshake
 from twisted_bt.peerwire.messages import HaveAll, HaveNone, KeepAlive, Unchoke
-from twisted_bt.sessions.meeting import BOTH_DIAL
+from twisted_bt.sessions.meeting import BOTH_DIAL, PATIENCE
 from twisted_bt.sessions.policy import StandardPolicy
 from twisted_bt.settings import Settings
 from twisted_bt.testing.scripted import Listening, ScriptedPeer
@@ -144,12 +144,49 @@ class DiallingTests(SwarmCase):
         return listening, PeerAddr(host.address, 6881)
 
     def test_seedersWait(self) -> None:
-        """A complete torrent dials nobody: who wants something comes."""
+        """A complete torrent waits for who wants something to come; only then does it dial."""
         seeder = self.swarm.seeder()
         listening, addr = self.server(greets=True)
         seeder.session.peersFound([addr], "tracker")
-        self.advance(60)
+        self.advance(PATIENCE - 5)
         self.assertEqual(listening.accepted, [])
+        self.advance(10)
+        self.assertEqual(len(listening.accepted), 1)
+
+    def test_mutedSeeder(self) -> None:
+        """A seeder whom nobody reaches, behind a NAT, gives to those whom it reaches."""
+        nat = self.network.nat()
+        seeder, leecher = self.swarm.seeder(host=nat.host()), self.swarm.leecher()
+        leecher.session.peersFound([PeerAddr(nat.address, seeder.address.port)], "tracker")
+        seeder.meet(leecher)
+        self.swarm.run(leecher.session.whenComplete(), 2 * PATIENCE)
+
+    def test_seedersApart(self) -> None:
+        """Two seeders find out about each other once."""
+        seeder = self.swarm.seeder()
+        listening, addr = self.server(greets=True)
+        seeder.session.peersFound([addr], "tracker")
+        self.advance(PATIENCE + 5)
+        listening.accepted[0].say(HaveAll())
+        self.advance(3600)
+        self.assertEqual(len(listening.accepted), 1)
+        self.assertEqual(seeder.session.connectedPeers, {})
+
+    def test_seedersSlots(self) -> None:
+        """A seeder dials as many as it has slots for, and leaves half of all attempts to leechers."""
+        seeder = self.swarm.seeder(Settings(maxDialing=4, uploadSlots=3))
+        dead = [PeerAddr(f"10.8.0.{number}", 6881) for number in range(1, 9)]
+        seeder.session.peersFound(dead, "tracker")
+        self.advance(PATIENCE + 5)
+        self.assertEqual(seeder.client.engine.dialSlots.taken, 2)
+
+    def test_bannedComesBack(self) -> None:
+        """Who was banned after we dialled it is sent away when it dials us, from whatever port."""
+        seeder, leecher = self.swarm.seeder(), self.swarm.leecher()
+        leecher.session.meeting.ban(seeder.address, "it lied")
+        seeder.meet(leecher)
+        self.advance(PATIENCE * 5)
+        self.assertEqual((leecher.stored.pieces, leecher.session.connectedPeers), ({}, {}))
 
     def test_retries(self) -> None:
         """One that failed is tried again later, and after three failures no more."""

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted_bt.sessions.engine import Engine
 from twisted_bt.sessions.meeting import Meeting
 from twisted_bt.sessions.observers import Observers
+from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.progress import Progress
 from twisted_bt.tracker.announce import AnnounceRequest, Event
@@ -31,6 +32,10 @@ class IAnnounced(Protocol):
     @property
     def meeting(self) -> Meeting:
         """Who knows whom to dial."""
+
+    @property
+    def slots(self) -> Vacancy:
+        """For peer sessions."""
 
     @property
     def complete(self) -> bool:
@@ -108,6 +113,6 @@ class Announcing:
             progress.left,
             event,
             engine.announceKey,
-            0 if swarm.complete else numwant,
+            min(numwant, max(0, swarm.slots.vacant)) if swarm.complete else numwant,
             engine.settings.announceIP,
         )

@@ -35,6 +35,9 @@ TURNOVER = 2.0
 KEPT = 5
 ONE_HOST = 2
 FEW = 4
+#: Seconds for which a seeder waits for those who want something to come; then it dials those that perhaps
+#: cannot, since it is behind a NAT.
+PATIENCE = 60.0
 
 
 class IGathering(ITicking, Protocol):
@@ -107,6 +110,7 @@ class Meeting:
         self._dialling: dict[PeerAddr, list[Deferred[WireSession[Any]]]] = {}  # not met yet; who waits
         self._choosing = False
         self._turnOverAt = 0.0
+        self._seedingSince: float | None = None
 
     def _now(self) -> float:
         return self._engine.reactor.seconds()
@@ -146,18 +150,31 @@ class Meeting:
 
     def dialMore(self) -> None:
         """Dial as many as there are slots for."""
-        if not self._swarm.leeching or self._choosing:
-            return  # a seeder is found by those who want something
+        if self._choosing or not self._swarm.running:
+            return
+        now, seeding = self._now(), not self._swarm.leeching
+        if not seeding:
+            self._seedingSince = None
+        elif self._seedingSince is None:
+            self._seedingSince = now
+        if seeding and now < (self._seedingSince or 0.0) + PATIENCE:
+            return
         self._choosing = True  # an attempt that fails at once leads here again
         try:
-            self._choose(self._now())
+            self._choose(now, seeding)
         finally:
             self._choosing = False
 
-    def _choose(self, now: float) -> None:
+    def wantsToDial(self) -> bool:
+        """Whether there is somebody to dial, now or later."""
+        return self.known.nextReadyAt(seeding=not self._swarm.leeching) is not None
+
+    def _choose(self, now: float, seeding: bool) -> None:
         swarm, engine = self._swarm, self._engine
-        while swarm.slots.vacant > 0 and engine.dialSlots.vacant > 0 and engine.clientSlots.vacant > 0:
-            addr = self.known.next(now, free=engine.dialSlots.vacant / engine.dialSlots.limit)
+        # Seeders leave half of the attempts to those who want something.
+        kept = engine.dialSlots.limit // 2 if seeding else 0
+        while swarm.slots.vacant > 0 and engine.dialSlots.vacant > kept and engine.clientSlots.vacant > 0:
+            addr = self.known.next(now, seeding, engine.dialSlots.vacant / engine.dialSlots.limit)
             if addr is None:
                 return
             if addr in swarm.connectedPeers or addr in self._dialling:
@@ -296,6 +313,9 @@ class Meeting:
     def described(self, session: WireSession[Any]) -> None:
         """The peer told its software and port (BEP 10)."""
         if session.incoming and session.listenAddr is not None:
+            if session.listenAddr in self._engine.bans:
+                session.close(PeerDisconnected(f"{session.listenAddr} is banned"))
+                return
             self.known.add([session.listenAddr], "incoming", self._now())
             self.known.connected(session.listenAddr)
         if not self._swarm.peerPolicy.accepts(session.info):

@@ -207,7 +207,7 @@ class SwarmSession:
 
     @property
     def leeching(self) -> bool:
-        """Whether peers are dialled: there is something to get."""
+        """Whether there is something to get: peers are dialled as soon as they are known."""
         return self.status is SwarmStatus.DOWNLOADING
 
     def newSession(
@@ -358,6 +358,7 @@ class SwarmSession:
     def partFrom(self, session: PeerSession) -> None:
         """End the session if neither side can give the other anything: both are seeds."""
         if self.complete and session.established and session.isSeed:
+            self.meeting.known.markSeed(session.listenAddr or session.connectedPeerAddr)
             session.partedWell = True
             session.close(PeerDisconnected("both are seeds"))
 
@@ -413,7 +414,7 @@ class SwarmSession:
             self.tongues.tick(now)
             self._judgeRatio()
         self.record.tick(now)
-        dialling = not self.complete and len(self.meeting.known) > 0
+        dialling = self.status.running and self.meeting.wantsToDial()
         return dialling or bool(self.connectedPeers) or self.record.dirty
 
     def _judgeRatio(self) -> None:
