@@ -19,7 +19,7 @@ from zope.interface import implementer
 from twisted_bt.interfaces import IAvailability, IPiecePicker, Random
 
 
-def _anyOf(bits: bitarray, random: Random) -> int | None:
+def anyOf(bits: bitarray, random: Random) -> int | None:
     """
     The first set bit from a random place on.  Not quite even where gaps differ, but a hundred
     times cheaper than listing them, and all that matters is that two peers seldom agree.
@@ -41,7 +41,7 @@ class RarestFirst:
 
     def pick(self, candidates: bitarray, availability: IAvailability) -> int | None:
         """See L{IPiecePicker.pick}."""
-        return _anyOf(availability.rarest(candidates), self._random)
+        return anyOf(availability.rarest(candidates), self._random)
 
 
 @implementer(IPiecePicker)
@@ -60,7 +60,7 @@ class RandomFirst:
         """See L{IPiecePicker.pick}."""
         if self._left <= 0:
             return self._then.pick(candidates, availability)
-        picked = _anyOf(candidates, self._random)
+        picked = anyOf(candidates, self._random)
         if picked is not None:
             self._left -= 1
         return picked

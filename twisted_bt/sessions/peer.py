@@ -219,6 +219,7 @@ class PeerSession(WireSession["SwarmSession"]):
         if self.wire.amChoking:
             self.unchokedAt = now
             self.send(messages.Unchoke())
+            self.upload.unchoked(now)
 
     def judgeInterest(self) -> None:
         """Tell the peer whether it has something for us, if that changed."""

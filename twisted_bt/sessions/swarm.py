@@ -122,7 +122,9 @@ class SwarmSession:
             settings.snubTimeout,
         )
         self.downloader = Downloader(self, download, engine.reactor, engine.disk, engine.buffers)
-        self.uploader = Uploader(self, self.layout, self.record.verified, settings, engine.reactor.seconds)
+        self.uploader = Uploader(
+            self, self.layout, self.record.verified, settings, engine.reactor.seconds, engine.random
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SwarmSession) and other.infoHash == self.infoHash
@@ -410,6 +412,7 @@ class SwarmSession:
         if self.status.running:
             self.downloader.tick(now)
             self.choking.tick(now)
+            self.uploader.guiding.tick(now)
             self.meeting.tick(now)
             self.tongues.tick(now)
             self._judgeRatio()

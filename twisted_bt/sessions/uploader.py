@@ -18,9 +18,10 @@ from twisted.python.failure import Failure
 from twisted_bt.errors import SessionStopped, StorageError
 from twisted_bt.exchange.rate import RateMeter
 from twisted_bt.exchange.upload import Asked, Run, UploadQueue
-from twisted_bt.interfaces import IStorage
+from twisted_bt.interfaces import IStorage, Random
 from twisted_bt.peerwire.allowedfast import allowedFastSet
 from twisted_bt.peerwire.messages import RejectRequest, encodePieces
+from twisted_bt.sessions.guiding import Guiding
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
@@ -49,6 +50,9 @@ class IUploadOwner(Protocol):
     @property
     def complete(self) -> bool:
         """Whether all that is wanted is here."""
+
+    def establishedPeers(self) -> Iterable[PeerSession]:
+        """All peers past their handshake."""
 
     @property
     def storage(self) -> IStorage:
@@ -102,8 +106,13 @@ class PeerUpload:
         if self.queue.cancel(block):
             self.reject(block)
 
+    def unchoked(self, now: float) -> None:
+        """We serve the peer from now on."""
+        self._uploader.guiding.tick(now)
+
     def choked(self) -> None:
         """We choke the peer: what it asked for is dropped, but for what is allowed fast."""
+        self._uploader.guiding.leave(self.session)
         for block in self.queue.choke(self.allowedFast):
             self.reject(block)
 
@@ -136,6 +145,7 @@ class Uploader:
         verified: bitarray,
         settings: Settings,
         now: Callable[[], float],
+        random: Random,
     ) -> None:
         """
         @param verified: the pieces known to match their hash; kept up to date by the owner, and
@@ -149,6 +159,7 @@ class Uploader:
         self._now = now
         self._verifying: dict[int, list[Deferred[bool]]] = {}
         self._turn: list[PeerUpload] = []
+        self.guiding = Guiding(owner, layout, random)
 
     def addPeer(self, session: PeerSession) -> PeerUpload:
         """C{session} begins."""
@@ -156,6 +167,7 @@ class Uploader:
 
     def removePeer(self, session: PeerSession) -> None:
         """C{session} ended."""
+        self.guiding.leave(session)
         session.upload.queue.choke()
         session.upload.run = None
         session.upload.data = memoryview(b"")
@@ -217,6 +229,7 @@ class Uploader:
         length = sum([size for _, _, size in taken])
         self.rate.add(length, now)
         self._owner.uploaded(length)
+        self.guiding.sent(run.index, length)
         upload.session.sendBlocks(parts, length)
         return length
 
