@@ -84,15 +84,19 @@ class TrackerServiceTests(SynchronousTestCase):
         self.assertEqual((self.reactor.udp.ports, service.running), ([], 0))
 
     def test_connections(self) -> None:
-        """Stopping drops the connections of clients and waits for them to go; there is a limit to them."""
+        """
+        Stopping drops the connections of clients and waits for them to go; there is a limit to them, and
+        over it the oldest makes room for the newest.
+        """
         service = TrackerService(self.reactor, Random(1), udpPort=None)
         service.startService()
         factory: Any = self.reactor.tcpServers[0][1]
         self.patch(server, "MAX_CONNECTIONS", 2)
-        clients = [(factory.buildProtocol(None), _Transport()) for _ in range(2)]
-        for protocol, transport in clients:
-            protocol.makeConnection(transport)
-        self.assertIsNone(factory.buildProtocol(None))
+        clients = []
+        for _ in range(4):
+            clients.append((factory.buildProtocol(None), _Transport()))
+            clients[-1][0].makeConnection(clients[-1][1])
+        self.assertEqual([transport.aborted for _, transport in clients], [True, True, False, False])
         stopped = service.stopService()
         for protocol, transport in clients:
             self.assertNoResult(stopped)

@@ -28,16 +28,20 @@ class _Connections(WrappingFactory):
     def __init__(self, wrapped: Any) -> None:
         super().__init__(wrapped)
         self._gone: list[Deferred[None]] = []
+        self._leaving: set[ProtocolWrapper] = set()
 
-    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
-        """One more, or none if there are too many."""
-        if len(self.protocols) >= MAX_CONNECTIONS:
-            return None
+    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper:
+        """One more; if there are too many, the oldest goes: an announce takes no time, silence does."""
+        if len(self.protocols) - len(self._leaving) >= MAX_CONNECTIONS:
+            oldest = next(each for each in self.protocols if each not in self._leaving)
+            self._leaving.add(oldest)
+            oldest.abortConnection()
         return super().buildProtocol(addr)
 
     def unregisterProtocol(self, p: ProtocolWrapper) -> None:
         """C{p} is gone."""
         super().unregisterProtocol(p)
+        self._leaving.discard(p)
         if not self.protocols:
             gone, self._gone = self._gone, []
             for each in gone:
