@@ -181,6 +181,12 @@ class VirtualClock:
             if each.active():
                 self.enqueue(each)
 
+    def callsOf(self, host: Host) -> list[VirtualCall]:
+        """What is to be called on C{host}, in order; what the network does there is not."""
+        calls = (call for _, _, owner, _, call in self._queue if owner is host)
+        found = [call for call in calls if type(call) is VirtualCall and call.active()]
+        return sorted(dict.fromkeys(found), key=lambda call: (call.getTime(), call.order))
+
     def post(
         self, time: float, host: Host | None, function: Callable[..., object], *arguments: object
     ) -> None:

@@ -8,8 +8,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from twisted_bt.testing.connection import Connection
     from twisted_bt.testing.route import Way
-    from twisted_bt.testing.stream import Stream
 
 #: The most bytes of one direction that are on their way or wait to be read: what systems begin with.
 WINDOW = 256 << 10
@@ -67,7 +67,7 @@ class Sender:
     @ivar stopped: nothing more is sent.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Connection) -> None:
         self.stream = stream
         self.host = stream.host
         self.clock = stream.host.network.clock
@@ -88,7 +88,7 @@ class Sender:
         return way
 
     @property
-    def receiver(self) -> Stream:
+    def receiver(self) -> Connection:
         """The other end."""
         other = self.stream.other
         assert other is not None, "nothing is sent before there is somebody"

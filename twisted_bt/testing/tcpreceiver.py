@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted_bt.testing.sender import WINDOW
 
 if TYPE_CHECKING:
-    from twisted_bt.testing.stream import Stream
+    from twisted_bt.testing.connection import Connection
 
 #: Seconds that an acknowledgement waits for company, and how many segments do not wait for the next.
 _DELAY, _TOGETHER = 0.04, 2
@@ -38,7 +38,7 @@ class TcpReceiver:
     @ivar next: the first byte that did not come.
     """
 
-    def __init__(self, stream: Stream, acknowledge: Callable[[], object]) -> None:
+    def __init__(self, stream: Connection, acknowledge: Callable[[], object]) -> None:
         """
         @param stream: who gets it, in order.
         @param acknowledge: sends what L{take} gives.
@@ -103,7 +103,7 @@ class TcpReceiver:
 
     def _stopTimer(self) -> None:
         timer, self._timer = self._timer, None
-        if timer is not None:
+        if timer is not None and timer.active():  # it is not after the host crashed
             timer.cancel()
 
     def _late(self) -> None:

@@ -19,7 +19,7 @@ from twisted_bt.testing.sender import Sender
 from twisted_bt.testing.tcpreceiver import Acknowledgement, TcpReceiver
 
 if TYPE_CHECKING:
-    from twisted_bt.testing.stream import Stream
+    from twisted_bt.testing.connection import Connection
 
 #: What was sent before so many others that came is lost.
 _OVERTAKEN = 3
@@ -58,7 +58,7 @@ class TcpSender(Sender):
     @ivar sentAgain: segments that were sent more than once.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Connection) -> None:
         super().__init__(stream)
         self.inbound = TcpReceiver(stream, self._acknowledge)
         self.trip = RoundTrip()
@@ -231,6 +231,8 @@ class TcpSender(Sender):
     def _judgeTimer(self, again: bool = False) -> None:
         # There is one while something is not acknowledged, or waits for a window that is shut.
         wanted = bool(self._flight or (self.unsent and self._edge <= self._next))
+        if self._timer is not None and not self._timer.active():
+            self._timer = None  # the host crashed
         if not wanted:
             timer, self._timer = self._timer, None
             if timer is not None:
