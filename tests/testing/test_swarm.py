@@ -68,6 +68,27 @@ class SimulatedSwarmTests(SynchronousTestCase):
         leecher.session.slots.leave()
         self.swarm.stop()
 
+    def test_whoseEvent(self) -> None:
+        """After an event the slots of its host are looked at, after one that is nobody's those of all."""
+        one, two = self.swarm.leecher(), self.swarm.leecher()
+        one.session.slots.tryEnter()
+        two.host.callLater(0, lambda: None)
+        self.swarm.advance(0.1)
+        self.swarm.network.clock.callLater(0, lambda: None)
+        self.assertRaises(AssertionError, self.swarm.advance, 0.1)
+        one.session.slots.leave()
+        self.swarm.stop()
+
+    def test_flow(self) -> None:
+        """It may be simulated the cheap way."""
+        swarm = SimulatedSwarm(size=100_000, seed=1, mode="flow")
+        self.assertEqual(swarm.network.mode, "flow")
+        seeder, leecher = swarm.seeder(), swarm.leecher()
+        leecher.connect(seeder)
+        swarm.finish()
+        self.assertEqual(leecher.content, swarm.content)
+        swarm.stop()
+
     def test_otherFaults(self) -> None:
         """What else may be wrong with slots is told, and what a client still holds at its end."""
         one, two = self.swarm.leecher(), self.swarm.leecher()

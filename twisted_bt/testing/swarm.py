@@ -9,7 +9,8 @@ A swarm in a test: a torrent of random bytes, and clients that exchange it on a 
     >>> swarm.stop()
 
 Content is kept in memory, disks are as quick as their host says, and everything is decided by the seed.
-After every event the slots of every client are looked at, and C{stop} fails where anything is left.
+After every event the slots of the clients that it concerned are looked at, and C{stop} fails where
+anything is left.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from hashlib import sha1
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -156,15 +157,17 @@ class SimulatedSwarm:
         seed: int | str = 0,
         network: Network | None = None,
         trackers: Sequence[str | Sequence[str]] = (),
+        mode: Literal["packets", "flow"] = "packets",
     ) -> None:
         """
         @param size: bytes of the content.
-        @param network: left out: a new one, of this seed.
+        @param network: left out: a new one, of this seed and this C{mode}.
         """
-        self.network = network or Network(seed)
+        self.network = network or Network(seed, mode=mode)
         self.content = self.network.random.randbytes(size)
         self.metainfo = makeTorrent(self.content, pieceLength, trackers=trackers)
         self.members: list[Member] = []
+        self._at: dict[Host, list[Member]] = {}
         self.network.afterEvent.append(self._look)
 
     # -- members
@@ -205,6 +208,7 @@ class SimulatedSwarm:
             begin = layout.pieceOffset(index)
             member.stored.change(index, self.content[begin : begin + layout.pieceSize(index)])
         self.members.append(member)
+        self._at.setdefault(host, []).append(member)
         member.session = self.run(client.addTorrent(self.metainfo, FOLDER))
         self.run(member.session.whenChecked())
         return member
@@ -239,8 +243,9 @@ class SimulatedSwarm:
             raise AssertionError("after the end: " + "; ".join(faults))
 
     def _look(self) -> None:
-        for each in self.members:
-            # Most events change no member, and there may be hundreds: so look only at what changed.
+        # An event concerns one host, and most change nothing there: so look only at what changed.
+        host = self.network.current
+        for each in self.members if host is None else self._at.get(host, ()):
             counts = each.counts()
             if counts != each.seen:
                 each.seen = counts
