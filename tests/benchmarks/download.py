@@ -16,7 +16,8 @@ from tests.interop.swarmfiles import makeContent
 _PIECE_LENGTH = 1 << 20
 
 
-def _memory() -> tempfile.TemporaryDirectory[str]:
+def inMemory() -> tempfile.TemporaryDirectory[str]:
+    """A folder in memory, where there is such a thing."""
     memory = Path("/dev/shm")
     return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
 
@@ -33,7 +34,7 @@ def download(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
         Quantity("CPU s/GB", floor=1.0),
         Quantity("peak MB", limit=150.0),
     )
-    with _memory() as name:
+    with inMemory() as name:
         content = makeContent(Path(name), size, pieceLength=_PIECE_LENGTH)
         with libtorrentSeeder(content.torrent, content.folder) as port:
             work = f"{size / 1e6:.0f} MB over loopback from one libtorrent seeder"
@@ -46,7 +47,7 @@ def many(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
     goals = (Quantity("MB/s", floor=0.8, atLeast=True), Quantity("CPU s/GB"), Quantity("peak MB"))
     contestants = {"twisted_bt": byEngine, "libtorrent": byLibtorrent}
     found = []
-    with _memory() as name:
+    with inMemory() as name:
         content = makeContent(Path(name), size, pieceLength=_PIECE_LENGTH)
         for seeds, idlers, what in (
             (50, 0, "50 seeders at once"),
@@ -69,7 +70,7 @@ def small(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
         ("pieces of 16 KiB", max(1 << 20, size >> 3), 1 << 14),
         (f"{files} files of 10 KiB", {f"{n % 100:02}/{n:05}": 10 << 10 for n in range(files)}, 1 << 18),
     ):
-        with _memory() as name:
+        with inMemory() as name:
             content = makeContent(Path(name), sizes, pieceLength=pieceLength)
             with libtorrentSeeder(content.torrent, content.folder) as port:
                 work = f"{content.size / 1e6:.0f} MB over loopback in {what}"
