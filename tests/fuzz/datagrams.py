@@ -81,6 +81,10 @@ class Krpc(Target):
         """A message."""
         return self._grove.make(random)
 
+    def grow(self, random: Random, times: int) -> bytes:
+        """A tree with more of something."""
+        return self._grove.grown(random, times)
+
     def run(self, data: bytes) -> Tally:
         """One exception; the short way is the long way; what is read is bounded, and written to the same."""
         found = outcome(lambda: decodeMessage(data), KrpcError)
@@ -135,6 +139,10 @@ class DhtStates(Target):
     def make(self, random: Random) -> bytes:
         """One with a tree changed."""
         return self._grove.make(random)
+
+    def grow(self, random: Random, times: int) -> bytes:
+        """A tree with more of something."""
+        return self._grove.grown(random, times)
 
     def run(self, data: bytes) -> Tally:
         """No exception at all; bounded; what is read is written to the same."""

@@ -145,7 +145,7 @@ def fuzz(
                 tally, taken = check(target, data, not target.batched and turns % SAMPLED == 0)
             except (Exception, Endless) as reason:
                 report.inputs += 1
-                _found(report, reason, data, keep, say)
+                noteFinding(report, reason, data, keep, say)
             else:
                 report.inputs += tally.accepted + tally.rejected
                 report.accepted += tally.accepted
@@ -155,7 +155,7 @@ def fuzz(
     return report
 
 
-def _found(
+def noteFinding(
     report: Report, reason: BaseException, data: bytes, keep: Path | None, say: Callable[[str], object]
 ) -> None:
     report.findings += 1

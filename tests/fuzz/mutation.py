@@ -20,13 +20,15 @@ EDGES = (
 class Mutator:
     """
     An endless supply of inputs for one target, decided by a seed.
+
+    @ivar words: what is put in.
     """
 
     def __init__(self, target: Target, seed: int | str, seeds: Sequence[bytes] = ()) -> None:
         self.random = Random(f"{seed}/{target.name}")
         self._target = target
         self._seeds = list(seeds or target.seeds())
-        self._words = (*target.words, *target.words, *EDGES)
+        self.words = (*target.words, *target.words, *EDGES)
         self._fresh = iter(self._seeds)
         self._makes = target.make(Random(0)) is not None
 
@@ -61,9 +63,9 @@ class Mutator:
         elif kind == 1:
             made[at : at + 1] = random.randbytes(1)
         elif kind == 2:
-            made[at:at] = random.choice(self._words)
+            made[at:at] = random.choice(self.words)
         elif kind == 3:
-            word = random.choice(self._words)
+            word = random.choice(self.words)
             made[at : at + len(word)] = word
         elif kind == 4:
             del made[at : at + 1 + int(random.expovariate(0.2))]

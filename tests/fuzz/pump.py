@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz.driver import Endless, Report, _found, cpu, watchdog
+from tests.fuzz.driver import Endless, Report, cpu, noteFinding, watchdog
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.target import Finding, Target
 
@@ -36,10 +36,15 @@ def pump(
             data = mutator.next()
             start = random.randrange(len(data) + 1)
             size = random.choice((1, 1, 2, 3, 4, 8, 16, 40))
-            part = data[start : start + size] if random.random() < 0.5 else random.choice(mutator._words)
+            part = data[start : start + size] if random.random() < 0.5 else random.choice(mutator.words)
             short, long = (
                 (data[:start] + part * times + data[start:])[: 1 << 20] for times in (FIRST, FIRST * FACTOR)
             )
+            state = random.getstate()
+            grown = target.grow(random, FIRST)
+            if grown is not None and report.inputs % 2:
+                random.setstate(state)
+                short, long = grown, target.grow(random, FIRST * FACTOR) or b""
             report.inputs += 1
             try:
                 feed()
@@ -49,12 +54,14 @@ def pump(
                 if taken > WORTH:
                     feed()
                     before, taken = cpu(target, short), cpu(target, long)
-                    if taken > WORTH and taken > before * FACTOR * TOLERANCE:
+                    if taken > WORTH + 1e-7 * len(long) and taken > before * TOLERANCE * len(long) / len(
+                        short
+                    ):
                         raise Finding(
                             f"grows: {len(short)} bytes {before:.4f} s, {len(long)} bytes {taken:.4f} s"
                         )
             except (Exception, Endless) as reason:
-                _found(report, reason, long, keep, say)
+                noteFinding(report, reason, long, keep, say)
     report.rejected = report.inputs - report.accepted
     report.seconds = time.monotonic() - begun
     return report

@@ -171,6 +171,10 @@ class _Extension(Target):
         """A dictionary."""
         return self._grove.make(random)
 
+    def grow(self, random: Random, times: int) -> bytes:
+        """A tree with more of something."""
+        return self._grove.grown(random, times)
+
 
 class ExtendedHandshakes(_Extension):
     """L{twisted_bt.peerwire.extended}."""
@@ -236,6 +240,10 @@ class MetadataMessages(_Extension):
     def make(self, random: Random) -> bytes:
         """A dictionary, and what follows it."""
         return self._grove.make(random) + random.randbytes(random.choice((0, 1, 16, 16383, 16384, 16385)))
+
+    def grow(self, random: Random, times: int) -> bytes:
+        """A tree with more of something."""
+        return self._grove.grown(random, times)
 
     def run(self, data: bytes) -> Tally:
         """One exception; what is read is written to the same."""

@@ -58,6 +58,10 @@ class Target:
         """An input that knows the format; C{None}: this target has no such maker."""
         return None
 
+    def grow(self, random: Random, times: int) -> bytes | None:
+        """A good input of which some part is there so many times; C{None}: this target has no such maker."""
+        return None
+
     def run(self, data: bytes) -> Tally:
         """
         Feed C{data}, and look at all that was promised about it.

@@ -98,6 +98,10 @@ class HttpBodies(Target):
         made = self._grove.make(random)
         return gzip.compress(made, 1, mtime=0) if random.random() < 0.1 else made
 
+    def grow(self, random: Random, times: int) -> bytes:
+        """A tree with more of something."""
+        return self._grove.grown(random, times)
+
     def run(self, data: bytes) -> Tally:
         """One exception; bounded, even when it was packed."""
         if data[:2] == b"\x1f\x8b":

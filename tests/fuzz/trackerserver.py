@@ -36,6 +36,7 @@ from twisted_bt.tracker.udpwire import (
 )
 
 _HASH = b"h" * 20
+_CLIENTS = PeerAddr("192.0.2.7", 500), PeerAddr("2001:db8::7", 500)
 
 
 class _Answers:
@@ -91,26 +92,24 @@ class UdpServer(Target):
         """Silence or an answer that can be read; who is not known is not sent more than it sent."""
         self._now += 0.01
         accepted = False
-        for sender in (PeerAddr("192.0.2.7", 500), PeerAddr("2001:db8::7", 500)):
-            known = data[:8] == b"\xff" * 8
-            datagram = (
-                self._tracker._connectionFor(sender, 0).to_bytes(8, "big") + data[8:] if known else data
-            )
-            request = outcome(lambda datagram=datagram: decodeRequest(datagram), TrackerError)  # type: ignore[misc]
-            self._transport.sent.clear()
-            self._tracker.datagramReceived(datagram, tuple(sender))
-            sent = self._transport.sent
-            require(
-                len(sent) <= 1 and (request is not None or not sent), "one answer, to requests", request, sent
-            )
-            accepted = accepted or request is not None
-            for each in sent:
-                decodeReply(each, sender.isIPv6)
-                require(len(each) <= 1472, "no fragments", len(each))
-                require(known or len(each) <= len(datagram), "no more than was sent", each, datagram)
-            if isinstance(request, AnnounceCall):
-                again = decodeRequest(request.encode())
-                require(again == request, "decode(encode(x)) == x", request, again)
+        sender = _CLIENTS[len(data) % 2]
+        known = data[:8] == b"\xff" * 8
+        datagram = self._tracker._connectionFor(sender, 0).to_bytes(8, "big") + data[8:] if known else data
+        request = outcome(lambda: decodeRequest(datagram), TrackerError)
+        self._transport.sent.clear()
+        self._tracker.datagramReceived(datagram, tuple(sender))
+        sent = self._transport.sent
+        require(
+            len(sent) <= 1 and (request is not None or not sent), "one answer, to requests", request, sent
+        )
+        accepted = accepted or request is not None
+        for each in sent:
+            decodeReply(each, sender.isIPv6)
+            require(len(each) <= 1472, "no fragments", len(each))
+            require(known or len(each) <= len(datagram), "no more than was sent", each, datagram)
+        if isinstance(request, AnnounceCall):
+            again = decodeRequest(request.encode())
+            require(again == request, "decode(encode(x)) == x", request, again)
         require(len(self._store) <= 100, "bounded", len(self._store))
         self._errors.none()
         return ACCEPTED if accepted else REJECTED
@@ -148,14 +147,12 @@ class AnnounceQueries(Target):
         self._now += 0.01
         args = parse_qs(data, 1)
         found = outcome(lambda: parseAnnounce(args), TrackerError)
-        for host in ("192.0.2.7", "127.0.0.1", "2001:db8::7"):
-            answer = outcome(lambda host=host: self._resource._announce(_Request(args, host)), TrackerError)  # type: ignore[misc]
-            require(
-                answer is None or found is not None, "no answer to what is refused", args
-            )  # it may be full
-            if answer is not None:
-                response = decodeAnnounce(encode(answer))
-                require(len(response.peers) <= 200, "bounded", response)
+        host = ("192.0.2.7", "127.0.0.1", "2001:db8::7")[len(data) % 3]
+        answer = outcome(lambda: self._resource._announce(_Request(args, host)), TrackerError)
+        require(answer is None or found is not None, "no answer to what is refused", args)  # it may be full
+        if answer is not None:
+            response = decodeAnnounce(encode(answer))
+            require(len(response.peers) <= 200, "bounded", response)
         outcome(
             lambda: decodeScrape(encode(self._resource._scrape(_Request(args, "192.0.2.7")))), TrackerError
         )

@@ -5,7 +5,7 @@ Bencoding that knows what it says: values of somebody's message, changed, and wr
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -63,6 +63,28 @@ def _write(value: Any, parts: list[bytes], random: Random | None) -> None:
         parts.append(b"e")
 
 
+def _containers(value: Any) -> Iterator[Any]:
+    if isinstance(value, (list, dict)) and value:
+        yield value
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _containers(each)
+
+
+def _repeated(value: Any, chosen: Any, times: int) -> Any:
+    """C{value} with the contents of C{chosen}, which is in it, repeated; keys get numbers."""
+    if isinstance(value, list):
+        return [_repeated(each, chosen, times) for each in value] * (times if value is chosen else 1)
+    if isinstance(value, dict):
+        inner = {key: _repeated(each, chosen, times) for key, each in value.items()}
+        if value is chosen:
+            for number in range(times):
+                inner |= {b"%b%d" % (key, number): inner[key] for key in value}
+        return inner
+    if isinstance(value, bytes) and value is chosen:
+        return value * times
+    return value
+
+
 class Grove:
     """
     Trees grown from seeds.
@@ -88,6 +110,13 @@ class Grove:
     def make(self, random: Random) -> bytes:
         """The same as bytes."""
         return written(self.tree(random), random)
+
+    def grown(self, random: Random, times: int) -> bytes:
+        """A seed's value in which one list or dictionary has so many times as much."""
+        value = random.choice(self._trees)
+        places = list(_containers(value))
+        chosen = random.choice(places) if places else None
+        return written(_repeated(value, chosen, times))
 
     def leaf(self, random: Random) -> Any:
         """A value of any kind."""
