@@ -26,6 +26,7 @@ from twisted_bt.settings import Extension, Settings
 from twisted_bt.storage.database import StateDatabase
 from twisted_bt.storage.filepool import FilePool
 from twisted_bt.storage.files import FileStorageFactory
+from twisted_bt.storage.groupcommit import GroupCommit
 from twisted_bt.storage.resume import ResumeStore
 from twisted_bt.torrent.metainfo import Metainfo
 from twisted_bt.transport.plainsocket import SharedReader
@@ -71,9 +72,10 @@ class Assembly:
             plugins.diskQueue(reactor, 1, 1 << 30),
             calls=files,
         )
-        self.torrents = TorrentMap(self._database)
+        grouped = GroupCommit(self._database)
+        self.torrents = TorrentMap(grouped)
         self.notes = Notes(self._database)
-        resume = ResumeStore(self._database)
+        resume = ResumeStore(grouped)
         self._database.openNow()
         self.metafiles = Metafiles(stateDir / "torrents" if stateDir else None, aside, files)
         reader = SharedReader()

@@ -20,6 +20,7 @@ from twisted_bt.errors import BitTorrentError, MagnetError, MetainfoError, Sessi
 from twisted_bt.sessions.assembly import Assembly
 from twisted_bt.sessions.herald import Herald
 from twisted_bt.sessions.idleness import Idleness
+from twisted_bt.sessions.joining import holding
 from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.metadatasession import MetadataSession
 from twisted_bt.sessions.metafiles import TorrentSource
@@ -36,8 +37,12 @@ from twisted_bt.sessions.torrentmap import (
     TorrentRow,
     Unknown,
 )
+from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.metainfo import Metainfo
+
+#: Torrents that are added or removed at a time, and stopped in one turn of the reactor.
+AT_ONCE = 32
 
 
 class Library:
@@ -54,6 +59,8 @@ class Library:
         self._observers = Observers(observers)
         self._locks: dict[bytes, DeferredLock] = {}
         self._stopped = False
+        # Thousands may be asked for at once, which would hold the reactor up.
+        self._turns = Vacancy(AT_ONCE)
         self.swarms: dict[bytes, SwarmSession] = {}
         self.fetching: dict[bytes, MetadataSession] = {}
         self._held: set[bytes] = set()
@@ -101,6 +108,10 @@ class Library:
 
     async def add(self, source: TorrentSource, folder: Path) -> SwarmSession:
         """Exchange a torrent from now on, in this and later runs."""
+        async with holding(self._turns):
+            return await self._add(source, folder)
+
+    async def _add(self, source: TorrentSource, folder: Path) -> SwarmSession:
         metainfo = await self._parts.metafiles.read(source)
         async with self._locked(metainfo.wireHash):
             swarm = self.swarms.get(metainfo.wireHash)
@@ -293,7 +304,7 @@ class Library:
         if fetching is not None:
             fetching.failed(SessionStopped("the torrent was removed"))
             await fetching.stop()
-        async with self._locked(infoHash):
+        async with holding(self._turns), self._locked(infoHash):
             swarm = self.swarms.get(infoHash)
             self._held.discard(infoHash)
             if swarm is not None:
@@ -315,7 +326,11 @@ class Library:
         for each in fetching:
             each.failed(stopped)
         swarms = list(self.swarms.values())
-        stops = [each.stop() for each in fetching] + [swarm.stop() for swarm in swarms]
+        stops: list[Deferred[None]] = [each.stop() for each in fetching]
+        for number, swarm in enumerate(swarms, 1):
+            stops.append(swarm.stop())
+            if number % AT_ONCE == 0:
+                await self._nextTurn()
         await DeferredList(stops, consumeErrors=True)
         while self._locks:
             infoHash, lock = next(iter(self._locks.items()))
@@ -327,6 +342,12 @@ class Library:
         self.swarms.clear()
         await DeferredList(list(self._closing), consumeErrors=True)
         await heralded
+
+    def _nextTurn(self) -> Deferred[None]:
+        """Fires in the next turn of the reactor."""
+        waiter: Deferred[None] = Deferred()
+        self._parts.engine.reactor.callLater(0, waiter.callback, None)
+        return waiter
 
     @asynccontextmanager
     async def _locked(self, infoHash: bytes) -> AsyncIterator[None]:

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 
 from twisted_bt.errors import TrackerError
 from twisted_bt.storage.database import StateDatabase
+from twisted_bt.storage.groupcommit import GroupCommit
 from twisted_bt.tracker.schedule import LONGEST_INTERVAL
 from twisted_bt.tracker.urls import TrackerURL
 
@@ -126,7 +127,7 @@ class Timetable:
     @param database: not yet open; has the resume states too.
     """
 
-    def __init__(self, database: StateDatabase) -> None:
+    def __init__(self, database: StateDatabase | GroupCommit) -> None:
         self._database = database
         for each in _STATEMENTS:
             database.ensure(each)

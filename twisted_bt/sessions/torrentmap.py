@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 
 from twisted_bt.sessions.timetable import Registration, Tiers, Timetable, Turn
 from twisted_bt.storage.database import StateDatabase
+from twisted_bt.storage.groupcommit import GroupCommit
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.swarm import SwarmSession
@@ -99,7 +100,7 @@ class TorrentMap:
     @ivar timetable: when those are announced that were registered.
     """
 
-    def __init__(self, database: StateDatabase) -> None:
+    def __init__(self, database: StateDatabase | GroupCommit) -> None:
         self._database = database
         database.ensure(_TABLE)
         database.ensure(_INDEX)

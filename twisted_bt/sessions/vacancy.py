@@ -27,6 +27,7 @@ class Vacancy:
         self._taken = 0
         self._order = count()
         self._waiting: list[tuple[int, int, Deferred[None]]] = []
+        self._gone: set[Deferred[None]] = set()  # who waits no longer, and is still in the queue
 
     @property
     def limit(self) -> int:
@@ -82,8 +83,16 @@ class Vacancy:
         while self._waiting and self.vacant > 0:
             waiter = heappop(self._waiting)[2]
             self._taken += 1
+            while self._waiting and self._waiting[0][2] in self._gone:
+                self._gone.discard(heappop(self._waiting)[2])
             waiter.callback(None)
 
     def _forget(self, waiter: Deferred[None]) -> None:
-        self._waiting = [each for each in self._waiting if each[2] is not waiter]
-        heapify(self._waiting)
+        self._gone.add(waiter)
+        # Thousands may end at a time: so sweep seldom.  Who is gone is never at the head.
+        if 2 * len(self._gone) > len(self._waiting):
+            self._waiting = [each for each in self._waiting if each[2] not in self._gone]
+            heapify(self._waiting)
+            self._gone.clear()
+        while self._waiting and self._waiting[0][2] in self._gone:
+            self._gone.discard(heappop(self._waiting)[2])

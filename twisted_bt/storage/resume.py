@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from twisted_bt.storage.database import StateDatabase
+from twisted_bt.storage.groupcommit import GroupCommit
 
 #: More pieces than any torrent has (libtorrent's limit is 2,097,152); a damaged row may say anything.
 MAX_PIECES = 1 << 24
@@ -74,7 +75,7 @@ class ResumeStore:
     @param database: not yet open.
     """
 
-    def __init__(self, database: StateDatabase) -> None:
+    def __init__(self, database: StateDatabase | GroupCommit) -> None:
         self._database = database
         database.ensure(_TABLE)
         self._batch: _Batch | None = None
