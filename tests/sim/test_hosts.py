@@ -4,11 +4,14 @@ Clients where clients are: behind NATs, on laptops, in networks that break.
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
+from typing import Literal
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.sessions.case import Noted
+from twisted_bt.sessions.client import ClientSession
 from twisted_bt.settings import Settings
 from twisted_bt.testing.host import Host
 from twisted_bt.testing.link import Link
@@ -27,13 +30,14 @@ YEARS = 10 * 365 * 86400.0
 
 
 class HostCase(SynchronousTestCase):
-    """A swarm on the computed network; at the end all stop, and nothing is left."""
+    """A swarm, on the computed network; at the end all stop, and nothing is left."""
 
     size = 500_000
+    mode: Literal["packets", "flow"] = "flow"
 
     def setUp(self) -> None:
         """Nobody is there yet."""
-        self.network = Network(self.id(), mode="flow")
+        self.network = Network(self.id(), mode=self.mode)
         self.swarm = SimulatedSwarm(self.size, network=self.network)
 
     def tearDown(self) -> None:
@@ -127,6 +131,12 @@ class NatTests(HostCase):
         self.assertEqual(seeder.client.engine.clientSlots.taken, 0)
 
 
+class PacketNatTests(NatTests):
+    """The same packet by packet."""
+
+    mode = "packets"
+
+
 class PartitionTests(HostCase):
     """Networks that break."""
 
@@ -168,6 +178,12 @@ class PartitionTests(HostCase):
         self.completes(*without, timeout=3600)
 
 
+class PacketPartitionTests(PartitionTests):
+    """The same packet by packet."""
+
+    mode = "packets"
+
+
 class AddressTests(HostCase):
     """Clients that move."""
 
@@ -199,12 +215,18 @@ class AddressTests(HostCase):
         self.completes(leecher)
 
 
+class PacketAddressTests(AddressTests):
+    """The same packet by packet."""
+
+    mode = "packets"
+
+
 class ClockTests(HostCase):
     """The date jumps by ten years, forward and back, whenever it likes."""
 
     def setUp(self) -> None:
         """A tracker, and a DHT node for others to begin at."""
-        self.network = Network(self.id(), mode="flow")
+        self.network = Network(self.id(), mode=self.mode)
         self.trackerHost = self.network.host("10.1.0.1")
         self.tracker = TrackerService(
             self.trackerHost, Random(1), httpPort=80, udpPort=80, interface="10.1.0.1"
@@ -259,6 +281,65 @@ class ClockTests(HostCase):
         self.assertEqual(leecher.stored.pieces, {})
 
 
+class ResumeClockTests(HostCase):
+    """The date jumps between and during the lives of a client that remembers."""
+
+    def life(self, host: Host, until: float) -> tuple[ClientSession, int, set[int]]:
+        """
+        A client that downloads until it has that share; how many pieces it had to hash at the beginning,
+        and those it claimed then.
+        """
+        noted = Noted()
+        client = ClientSession(host, Settings(stateDir=Path("/state")), host.plugins(), host.random)
+        client.startService()
+        client.observe(noted)
+        swarm = self.swarm.run(client.addTorrent(self.swarm.metainfo, Path("/data")))
+        self.swarm.run(swarm.whenChecked())
+        claimed = set(swarm.clientBitfield.search(1))
+        hashed = max((event[1] for event in noted.events if event[0] == "checked"), default=0)
+        swarm.peersFound([self.seeder.address], "tracker")
+        wanted = until * self.swarm.metainfo.layout.pieceCount
+        self.network.runWhile(lambda: swarm.clientBitfield.count() < wanted, 600)
+        return client, hashed, claimed
+
+    def test_stopped(self) -> None:
+        """What a client knew when it stopped it knows when it starts, whatever the date: nothing is hashed."""
+        for jump in (YEARS, -YEARS):
+            with self.subTest(jump=jump):
+                self.setUp()
+                self.seeder = self.swarm.seeder(host=self.network.host(link=HOME))
+                host = self.network.host(link=HOME)
+                client, _, _ = self.life(host, 0.5)
+                self.swarm.run(client.stopService())
+                host.wallClockJump(jump)
+                client, hashed, claimed = self.life(host, 1.0)
+                self.assertEqual(hashed, 0)
+                self.assertGreaterEqual(len(claimed), 8)
+                self.swarm.run(client.stopService())
+                if jump > 0:
+                    self.swarm.stop()
+
+    def test_crashed(self) -> None:
+        """After jumps and a crash it claims nothing that is not there, and completes."""
+        for jump in (YEARS, -YEARS, 20.0, -20.0):
+            with self.subTest(jump=jump):
+                self.setUp()
+                self.seeder = self.swarm.seeder(host=self.network.host(link=HOME))
+                host = self.network.host(link=HOME)
+                self.life(host, 0.3)
+                host.wallClockJump(jump)
+                self.network.advance(1.5)
+                host.crash()
+                host.wallClockJump(-jump)
+                host.restart()
+                client, _, claimed = self.life(host, 1.0)
+                self.assertLess(len(claimed), self.swarm.metainfo.layout.pieceCount)
+                self.assertEqual(host.files.content(Path("/data/content")), self.swarm.content)
+                self.swarm.run(client.stopService())
+                if jump != -20.0:
+                    self.swarm.stop()
+
+
 class SleepTests(HostCase):
     """A laptop with its lid closed for an hour."""
 
@@ -290,6 +371,12 @@ class SleepTests(HostCase):
         leecher.host.resume()
         self.completes(leecher)
         self.assertEqual(noted.ended, [])
+
+
+class PacketSleepTests(SleepTests):
+    """The same packet by packet."""
+
+    mode = "packets"
 
 
 class LocalTests(HostCase):

@@ -8,6 +8,7 @@ from twisted.internet.error import TimeoutError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.testing.talkers import Socket, Talker, dial, listen
+from twisted_bt.naming import resolve
 from twisted_bt.testing.network import Network
 
 
@@ -56,6 +57,21 @@ class OnlineTests(FaultCase):
         self.assertIs(dial(self.host, "10.0.0.2", 80, 5).failed, TimeoutError)
         self.host.callLater(3, setattr, self.server, "online", True)
         self.assertIsNotNone(dial(self.host, "10.0.0.2", 80, 10).made)
+
+    def test_names(self) -> None:
+        """Names are not found meanwhile."""
+        self.network.name("server.test", "10.0.0.2")
+        counts = []
+        for online in (True, False):
+            self.host.online = online
+            counts.append(len(self.network.runUntil(resolve(self.host, "server.test", 80))))
+        self.assertEqual(counts, [1, 0])
+
+
+class PacketOnlineTests(OnlineTests):
+    """The same packet by packet."""
+
+    mode = "packets"
 
 
 class AddressTests(FaultCase):
@@ -112,6 +128,12 @@ class AddressTests(FaultCase):
         self.host.readdress("10.0.0.9")
         self.assertEqual(self.network.host("10.0.0.1").address, "10.0.0.1")
         self.assertIs(self.network.hostAt("10.0.0.9"), self.host)
+
+
+class PacketAddressTests(AddressTests):
+    """The same packet by packet."""
+
+    mode = "packets"
 
 
 class ClockTests(SynchronousTestCase):
@@ -190,3 +212,9 @@ class SleepTests(FaultCase):
         self.host.suspend()
         self.host.resume()
         self.assertFalse(self.host.online)
+
+
+class PacketSleepTests(SleepTests):
+    """The same packet by packet."""
+
+    mode = "packets"

@@ -71,3 +71,9 @@ class PartitionTests(SynchronousTestCase):
         self.network.partition([self.inner], [self.two])
         self.assertIs(dial(self.inner, "10.0.0.2", 80).failed, TimeoutError)
         self.assertIsNotNone(dial(neighbour, "10.0.0.2", 80).made)
+
+
+class PacketPartitionTests(PartitionTests):
+    """The same packet by packet."""
+
+    mode = "packets"

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from twisted.internet.interfaces import IConnector, IDelayedCall, IHostnameResolver, IReactorMulticast
 from zope.interface import implementer
@@ -53,7 +52,7 @@ class Host:
     @ivar files: what is on its disk.
     @ivar queues: who works with it.
     @ivar streams: its open TCP connections.
-    @ivar dialling: those that it made and that may still be on their way to be open.
+    @ivar dialling: those that it is making.
     @ivar space: where it has its addresses.
     @ivar behind: the outer side of the NAT that it is behind; C{None}: it is behind none.
     @ivar segment: who hears its multicasts.
@@ -77,7 +76,7 @@ class Host:
         chance = Random(f"{network.seed}/disk/{space.name}{self.addresses[0]}")
         self.files = SimulatedFiles(disk, self.wallClock, chance)
         self.queues: list[DiskQueue] = []
-        self.dialling: WeakSet[Stream] = WeakSet()
+        self.dialling: dict[Stream, None] = {}
         self.streams: dict[Stream, None] = {}
         self.tcpPorts = PortTable(self.localAddresses)
         self.udpPorts = PortTable(self.localAddresses)

@@ -44,7 +44,7 @@ class Resolution:
 @implementer(IHostnameResolver)
 class SimulatedResolver:
     """
-    Answers after a round trip of the host's own link.
+    Answers after a round trip of the host's own link; off line, that there is nothing of that name.
 
     @param find: the addresses of a name; none if it has none.
     """
@@ -66,7 +66,8 @@ class SimulatedResolver:
         resolution = Resolution(hostName)
 
         def answer() -> None:
-            for found in [hostName] if isLiteral(hostName) else self._find(hostName):
+            known = self._find(hostName) if self._host.online else ()
+            for found in [hostName] if isLiteral(hostName) else known:
                 kind = IPv6Address if ":" in found else IPv4Address
                 if kind in kinds:
                     semantics: Any = transportSemantics

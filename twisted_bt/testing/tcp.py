@@ -123,7 +123,7 @@ class _ClientStream(Stream):
     ) -> None:
         super().__init__(host, here, there)
         self._connector: SimulatedConnector | None = connector
-        host.dialling.add(self)
+        host.dialling[self] = None
         self._patience = _PATIENCE
 
     def failIfNotConnected(self, reason: BaseException) -> None:
@@ -131,6 +131,7 @@ class _ClientStream(Stream):
         if self.connected or self.disconnected or self._gone:
             return
         self._leave(reset=True)
+        self.host.dialling.pop(self, None)
         connector, self._connector = self._connector, None
         if connector is not None:
             connector.connectionFailed(Failure(reason))
@@ -162,7 +163,7 @@ class _ClientStream(Stream):
 
     def _later(self, function: Callable[[], object]) -> None:
         if not self._gone:
-            self.host.network.clock.callLater(self._patience, function)
+            self.host.network.clock.callLater(self._patience, function, host=self.host)
             self._patience *= 2
 
     def refused(self) -> None:
@@ -184,6 +185,7 @@ class _ClientStream(Stream):
         if self._gone or self.other is not None:
             return
         self.joined(accepted)
+        self.host.dialling.pop(self, None)
         self.way = accepted.way
         connector = self._connector
         assert connector is not None
