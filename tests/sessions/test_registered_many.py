@@ -11,6 +11,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_bt.dht.service import DhtNode
+from twisted_bt.dht.settings import DhtSettings
 from twisted_bt.errors import TrackerError
 from twisted_bt.peerwire.extended import ExtendedHandshake
 from twisted_bt.peerwire.messages import Extended, HaveNone, Interested, Piece, Request
@@ -25,6 +27,7 @@ from twisted_bt.testing.network import Network
 from twisted_bt.testing.scripted import ScriptedPeer
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.bencoding import encode
+from twisted_bt.torrent.metainfo import Metainfo
 from twisted_bt.tracker.announce import AnnounceRequest, Event
 from twisted_bt.tracker.peerstore import PeerStore
 from twisted_bt.tracker.udpserver import UdpTracker
@@ -404,6 +407,65 @@ class IdleTests(ManyCase):
         swarm.resume()
         self.network.advance(5)
         self.assertEqual(len(self.store.heard), 2)
+
+
+class DhtTurnsTests(ManyCase):
+    """Registered torrents in the DHT."""
+
+    def setUp(self) -> None:
+        """A few nodes of others, and a client that knows one of them."""
+        super().setUp()
+        self.nodes: list[DhtNode] = []
+        for _ in range(8):
+            host = self.network.host()
+            routers = tuple((each.address, node.port) for each, node in self.known()[:1])
+            node = DhtNode(host, host.random, 0, ("",), b"", DhtSettings(routers=routers))
+            node.startService()
+            self.nodes.append(node)
+            self.hosts.append(host)
+        self.network.advance(30)
+        self.network.runUntil(self.client.stopService())
+        router = (self.hosts[0].address, self.nodes[0].port)
+        self.client = self.newClient(dht=True, dhtRouters=(router,), dhtAnnouncesPerMinute=6)
+
+    def known(self) -> list[tuple[Host, DhtNode]]:
+        """The nodes and where they are."""
+        if not self.nodes:
+            self.hosts: list[Host] = []
+        return list(zip(self.hosts, self.nodes, strict=True))
+
+    def tearDown(self) -> None:
+        """They stop."""
+        super().tearDown()
+        for each in self.nodes:
+            self.network.runUntil(each.stopService())
+
+    def announced(self, infoHash: bytes) -> bool:
+        """Whether the DHT knows the client as a peer of it."""
+        found = self.network.runUntil(self.nodes[-1].getPeers(infoHash))
+        return PeerAddr(self.host.address, self.client.listenerPort or 0) in found
+
+    def hashOf(self, loc: TorrentLoc) -> bytes:
+        """Its info-hash."""
+        return Metainfo.fromBytes(loc.metafilePath.read_bytes()).wireHash
+
+    def test_turns(self) -> None:
+        """They are announced one after the other, within the budget, all of them in time; no swarm opens."""
+        locs = list(self.torrents(12))
+        self.register(*locs)
+        self.network.advance(60)
+        early = sum(self.announced(self.hashOf(each)) for each in locs)
+        self.assertTrue(1 <= early <= 8, early)
+        self.network.advance(240)
+        self.assertTrue(all(self.announced(self.hashOf(each)) for each in locs))
+        self.assertEqual(self.client.getSwarmCount(), 0)
+
+    def test_private(self) -> None:
+        """A private torrent has no turn (BEP 27), whoever has one; one without trackers has."""
+        private, public = self.torrent(0, private=True), self.torrent(1, trackers=[])
+        self.register(private, public)
+        self.network.advance(300)
+        self.assertEqual([self.announced(self.hashOf(each)) for each in (private, public)], [False, True])
 
 
 class StationTests(SynchronousTestCase):

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 
 from twisted_bt.errors import BitTorrentError, MagnetError, MetainfoError, SessionStopped, UnknownTorrent
 from twisted_bt.sessions.assembly import Assembly
+from twisted_bt.sessions.dhtturns import DhtTurns
 from twisted_bt.sessions.herald import Herald
 from twisted_bt.sessions.idleness import Idleness
 from twisted_bt.sessions.joining import holding
@@ -70,6 +71,7 @@ class Library:
         self._observers.add(_Pauses(self))
         self._closing: dict[Deferred[None], None] = {}
         self.herald = Herald(engine, parts.torrents.timetable, self.swarms)
+        self._dhtTurns = DhtTurns(engine, parts.torrents.timetable)
         self._registering = Registering(parts, self._write, lambda infoHash: infoHash in self.swarms)
 
     # -- what is known
@@ -85,6 +87,8 @@ class Library:
     async def restore(self) -> None:
         """Go on with the torrents of earlier runs.  One that cannot be opened is reported and kept."""
         await self.herald.start()
+        if not self._stopped:
+            self._dhtTurns.start()
         for row in await self._parts.torrents.keptOpen():
             if self._stopped:
                 return
@@ -320,6 +324,7 @@ class Library:
         """Stop every swarm; what was begun for single torrents comes to its end first, or is refused."""
         self._stopped = True
         self._idleness.stop()
+        self._dhtTurns.stop()
         heralded = Deferred.fromCoroutine(self.herald.stop())
         stopped = SessionStopped("the client is stopped")
         fetching = list(self.fetching.values())
