@@ -26,6 +26,17 @@ from twisted_bt.testing.scripted import ScriptedPeer
 from twisted_bt.testing.swarm import Member
 
 
+class TransportTests(SwarmCase):
+    """What is asked of the connection."""
+
+    def test_noDelay(self) -> None:
+        """What a turn says is not held back until the other side acknowledges what came before."""
+        seeder, leecher = self.swarm.seeder(), self.swarm.leecher()
+        self.swarm.run(leecher.connect(seeder))
+        streams = [*seeder.host.streams, *leecher.host.streams]
+        self.assertEqual([each.getTcpNoDelay() for each in streams], [True, True])
+
+
 class ChokingTests(SwarmCase):
     """Rounds of choking."""
 

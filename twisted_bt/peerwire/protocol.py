@@ -18,7 +18,7 @@ from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IPushProducer, ITransport
+from twisted.internet.interfaces import IPushProducer, ITCPTransport, ITransport
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -152,6 +152,10 @@ class PeerProtocol(Protocol):
     def connectionMade(self) -> None:
         """The transport is ready."""
         self._connected = True
+        if ITCPTransport.providedBy(self.transport):
+            # All that a turn says goes out in one write; held back for the other side's
+            # acknowledgement, it would come up to 40 ms late.
+            self.transport.setTcpNoDelay(True)
         if self._made is not None:
             self._made(self)
 
