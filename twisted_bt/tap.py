@@ -70,10 +70,11 @@ class Options(usage.Options):
     ]
     optFlags = [[option.name, None, option.help] for option in _FLAGS]
     compData = usage.Completions(
-        multiUse=["interface", "peer", "dht-bootstrap"],
+        multiUse=["interface", "peer", "register", "dht-bootstrap"],
         optActions={
             "config": usage.CompleteFiles("*.toml"),
             "download-dir": usage.CompleteDirs(),
+            "register": usage.CompleteDirs(),
             "state-dir": usage.CompleteDirs(),
             "peer": usage.CompleteHostnames(),
             "dht-bootstrap": usage.CompleteHostnames(),
@@ -83,6 +84,7 @@ class Options(usage.Options):
 
     opt_interface = _repeatable(_OPTIONS["interface"])
     opt_peer = _repeatable(_OPTIONS["peer"])
+    opt_register = _repeatable(_OPTIONS["register"])
     opt_dht_bootstrap = _repeatable(_OPTIONS["dht-bootstrap"])
 
     def __init__(self) -> None:
@@ -144,7 +146,10 @@ class Options(usage.Options):
         config = DaemonConfig(**{**values, **self.given})
         # twistd may change its folder (--rundir) before anything is opened.
         self.config = replace(
-            config, downloadDir=config.downloadDir.absolute(), stateDir=config.stateDir.absolute()
+            config,
+            downloadDir=config.downloadDir.absolute(),
+            stateDir=config.stateDir.absolute(),
+            register=tuple(each.absolute() for each in config.register),
         )
         self.config.settings()
 

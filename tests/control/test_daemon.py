@@ -8,6 +8,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,6 +18,7 @@ from twisted_bt.control.daemon import Daemon
 from twisted_bt.control.options import DaemonConfig, HostPort
 from twisted_bt.control.statelock import StateLock
 from twisted_bt.errors import MetainfoError, SessionStopped, SettingsError, StorageError
+from twisted_bt.sessions.registering import Registered
 from twisted_bt.settings import Settings
 from twisted_bt.torrent.create import createMetainfo
 from twisted_bt.torrent.magnet import Magnet
@@ -48,6 +50,11 @@ class FakeClient(Service):
 
     def whenRestored(self) -> Deferred[None]:
         return self.restored
+
+    def registerTorrents(self, locs: Any) -> Deferred[Registered]:
+        self.registered: list[Any] = list(locs)
+        refused = [(loc, "no torrent") for loc in self.registered if loc.metafilePath.stem == "bad"]
+        return succeed(Registered(len(self.registered) - len(refused), refused))
 
     def addTorrent(self, source: Any, folder: Path) -> Deferred[Any]:
         self.added.append((source, folder))
@@ -104,6 +111,24 @@ class DaemonTests(DaemonTestCase):
         """The client session gets what the options say."""
         self.made(maxPeers=7)
         self.assertEqual((self.client.settings.maxPeers, self.client.settings.stateDir), (7, self.folder))
+
+    def test_register(self) -> None:
+        """The torrent files of a folder are registered with the download folder; one that is none is told."""
+        shelf = self.folder / "shelf"
+        (shelf / "more").mkdir(parents=True)
+        for name in ("bad.torrent", "good.torrent", "more/other.torrent", "readme.txt"):
+            (shelf / name).write_bytes(b"x")
+        events: list[Any] = []
+        observer: Any = events.append
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.made(register=(shelf,)).startService()
+        found = [(loc.metafilePath.name, loc.dataDirPath) for loc in self.client.registered]
+        names = ["bad.torrent", "good.torrent", "other.torrent"]
+        self.assertEqual(found, [(name, self.folder) for name in names])
+        said = "\n".join(formatEvent(each) for each in events)
+        self.assertIn("bad.torrent: no torrent", said)
+        self.assertIn("2 torrents registered", said)
 
     def test_torrents(self) -> None:
         """Every torrent is added, to the download folder, once those of earlier runs are there."""

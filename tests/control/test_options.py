@@ -37,6 +37,7 @@ NAMES = {
     "no-lsd",
     "exit-when-complete",
     "preallocate",
+    "register",
 }
 
 

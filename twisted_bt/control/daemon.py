@@ -5,6 +5,7 @@ The daemon: a client session, the torrents it was given, and what is told of the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred, succeed
@@ -15,13 +16,14 @@ from twisted_bt.control.console import LogObserver, ProgressTicker
 from twisted_bt.control.links import nameOf
 from twisted_bt.control.offered import MetadataOffers, OfferedPeers
 from twisted_bt.control.options import DaemonConfig
-from twisted_bt.control.sources import fetchMetainfo
+from twisted_bt.control.sources import fetchMetainfo, torrentFilesBelow
 from twisted_bt.control.statelock import StateLock
 from twisted_bt.control.units import formatSize, plural
 from twisted_bt.errors import BitTorrentError, SessionStopped
 from twisted_bt.interfaces import IClientReactor
 from twisted_bt.sessions.client import ClientSession
 from twisted_bt.sessions.swarm import SwarmSession
+from twisted_bt.sessions.torrentmap import TorrentLoc
 from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.metainfo import Metainfo
 
@@ -107,6 +109,8 @@ class Daemon(MultiService):
         if self._config.exitWhenComplete and not (self._torrents or self._urls):
             self._opening += [succeed(swarm) for swarm in self.client.swarmSessions.values()]
             self._opening += [fetching.whenOpen() for fetching in self.client.metadataSessions.values()]
+        for folder in self._config.register:
+            await self._register(folder)
         for torrent in self._torrents:
             await self._add(torrent)
         for url in self._urls:
@@ -114,6 +118,16 @@ class Daemon(MultiService):
             await self._add(await fetchMetainfo(self._reactor, url))
         if self._config.exitWhenComplete:
             await self._complete(self._opening)
+
+    async def _register(self, folder: Path) -> None:
+        """Know the torrents in C{folder}; those that cannot be used are told, and keep no other from it."""
+        content = self._config.downloadDir
+        outcome = await self.client.registerTorrents(
+            TorrentLoc(path, content) for path in torrentFilesBelow(folder)
+        )
+        for loc, reason in outcome.refused:
+            _log.error("{file}: {reason}", file=str(loc.metafilePath), reason=reason)
+        _log.info("{folder}: {count} registered", folder=folder, count=plural(outcome.count, "torrent"))
 
     async def _add(self, torrent: Metainfo | Magnet) -> None:
         """Exchange C{torrent} from now on; one without metadata opens when it can."""

@@ -162,6 +162,13 @@ class DaemonConfig:
     stateDir: Path = _option(  # noqa: RUF009
         FOLDER, defaultStateDir, "Folder for what is remembered between runs.", shown=str(defaultStateDir())
     )
+    register: tuple[Path, ...] = _option(
+        FOLDER,
+        (),
+        "Folder of torrent files whose content is in --download-dir: each is seeded, and open only while "
+        "somebody wants it; repeatable.",
+        many=True,
+    )
     peer: tuple[HostPort, ...] = _option(
         PEER, (), "HOST:PORT of a peer to offer to every torrent given; repeatable.", many=True
     )

@@ -5,6 +5,7 @@ Where a torrent comes from: a path, an http(s) URL, or a magnet link.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from twisted_bt.errors import MagnetError, MetainfoError
@@ -23,6 +24,15 @@ def readMetainfo(path: Path) -> Metainfo:
     @raise MetainfoError: it cannot be read, or is none; the message names C{path}.
     """
     return parseTorrent(str(path), readTorrentFile(path))
+
+
+def torrentFilesBelow(folder: Path) -> Iterator[Path]:
+    """The files in C{folder} and its subfolders that are called C{*.torrent}; none, if it is no folder."""
+    for top, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if name.endswith(".torrent"):
+                yield Path(top, name)
 
 
 def isURL(source: str) -> bool:
