@@ -70,10 +70,10 @@ class Access:
         jitter = self._host.link.jitter + target.link.jitter
         return jitter * self.random.random() if jitter else 0.0
 
-    def arrival(self, flow: Hashable, target: Host) -> float:
-        """When a packet of C{flow} that leaves now comes to the downlink of C{target}."""
+    def arrival(self, flow: Hashable, target: Host, left: float) -> float:
+        """When a packet of C{flow} that leaves at C{left} comes to the downlink of C{target}."""
         link, now = self._host.link, self._host.network.clock.now
-        time = now + link.latency + target.link.latency
+        time = left + link.latency + target.link.latency
         if link.jitter or target.link.jitter:
             last = self._last
             if len(last) > 1000:
@@ -173,7 +173,8 @@ class _Passage:
         if not passes(source, source) or source.access.happens(source.link.loss):
             self.lost()
             return
-        source.network.clock.post(source.access.arrival(self._flow, target), target, self._came, size)
+        clock = source.network.clock
+        clock.post(source.access.arrival(self._flow, target, clock.now), target, self._came, size)
 
     def _came(self, size: int) -> None:
         source, target = self._source, self._target
@@ -218,7 +219,7 @@ class _Passage:
         if full or source.access.happens(loss):
             self.lost()
             return
-        done += source.access.arrival(self._flow, target) - now
+        done = source.access.arrival(self._flow, target, done)
         for _ in range(2 if self._repeats() else 1):
             source.network.clock.post(done, target, self._computed)
 
