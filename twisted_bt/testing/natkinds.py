@@ -143,7 +143,7 @@ class Session:
 
     def passes(self) -> bool:
         """Something more comes by on the connection: is it remembered?"""
-        mapping, now = self._mapping, self._table.now()
+        mapping, now = self._mapping, self._table.seconds()
         if not (self._table.has(mapping) and mapping.alive(now)):
             return False
         mapping.lasts = max(mapping.lasts, self._lasts)
@@ -156,19 +156,19 @@ class Mappings:
     All that a NAT remembers.
 
     @ivar kind: how it behaves; may be exchanged, which what is remembered does not notice.
-    @ivar now: the time.
+    @ivar seconds: the time.
     """
 
-    def __init__(self, kind: NatKind, random: Random, now: Callable[[], float]) -> None:
+    def __init__(self, kind: NatKind, random: Random, seconds: Callable[[], float]) -> None:
         self.kind = kind
-        self.now = now
+        self.seconds = seconds
         self._random = random
         self._inner: dict[tuple[object, ...], Mapping] = {}
         self._outer: dict[tuple[str, Endpoint], Mapping] = {}
         self._tidied = -inf
 
     def __len__(self) -> int:
-        now = self.now()
+        now = self.seconds()
         return sum(each.alive(now) for each in self._outer.values())
 
     def has(self, mapping: Mapping) -> bool:
@@ -191,7 +191,7 @@ class Mappings:
 
         @return: C{None}: no port is free.
         """
-        now, rules = self.now(), self.kind
+        now, rules = self.seconds(), self.kind
         mapping = self._inner.get((kind, inner))
         if mapping is None:
             key = (kind, inner, rules.mapping.part(there), address)
@@ -207,7 +207,7 @@ class Mappings:
     def incoming(self, kind: str, outer: Endpoint, there: Endpoint) -> Session | None:
         """Something comes from C{there} to C{outer}.  @return: C{None}: it may not come in."""
         mapping = self._outer.get((kind, outer))
-        if mapping is None or not mapping.admits(there, self.now()):
+        if mapping is None or not mapping.admits(there, self.seconds()):
             return None
         return self._session(kind, mapping, there)
 
@@ -237,10 +237,10 @@ class Mappings:
 
     def _isFree(self, kind: str, outer: Endpoint) -> bool:
         mapping = self._outer.get((kind, outer))
-        return mapping is None or not mapping.alive(self.now())
+        return mapping is None or not mapping.alive(self.seconds())
 
     def _tidy(self) -> None:
-        now = self.now()
+        now = self.seconds()
         if now < self._tidied + 1.0:
             return  # who is full is asked often
         self._tidied = now
