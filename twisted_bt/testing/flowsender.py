@@ -143,7 +143,8 @@ class FlowSender(Sender):
             kind, data = self._again.popleft()
         elif self.unsent:
             limit = self._limit
-            most = min(uplink.chunk if uplink else CHUNK, self.room, int(limit))
+            chunk = CHUNK if uplink is None else min(uplink.chunk, max(CHUNK, int(self._window / 4)))
+            most = min(chunk, self.room, int(limit))
             if limit < self._window:  # no more than losses allow; else what is whole goes as a whole
                 most = max(1, min(most, int(limit) - self._outstanding))
             kind, data = "data", self.unsent.take(most)
