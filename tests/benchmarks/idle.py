@@ -1,12 +1,14 @@
 """
-Two thousand swarms that seed, and nobody comes: processor time and memory, ours and libtorrent's.
+Two thousand swarms that seed, and nobody comes; one with two thousand peers that want nothing: processor
+time and memory, ours and libtorrent's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.benchmarks.adding import Samples, median, row
+from tests.benchmarks.adding import Samples, row, values
+from tests.benchmarks.results import Result, atMost, under
 from tests.benchmarks.shelf import report, shelved
 
 #: Swarms, where the size is a GiB.
@@ -17,27 +19,39 @@ SECONDS = 20
 LIMIT = 0.05
 
 
-def idle(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
+def idle(size: int, rounds: int, say: Callable[[str], object]) -> list[Result]:
     """
     Seed 2,000 torrents (in proportion to C{size} under a GiB), C{rounds} times; say the results.
-
-    @return: the bounds that ours does not keep.
     """
     count = max(20, min(COUNT, COUNT * size // (1 << 30)))
     seconds = max(2, min(SECONDS, SECONDS * size // (1 << 30)))
     samples: Samples = {"twisted_bt": [], "libtorrent": []}
+    peers: Samples = {"twisted_bt": [], "libtorrent": []}
     with shelved(count) as shelf:
         for _ in range(rounds):
+            peers["twisted_bt"].append(report("shelf_worker.py", "peers", shelf, count, "-", seconds))
+            peers["libtorrent"].append(report("shelf_libtorrent.py", "peers", shelf, count, seconds))
             samples["twisted_bt"].append(report("shelf_worker.py", "idle", shelf, count, "-", seconds))
             samples["libtorrent"].append(report("shelf_libtorrent.py", "idle", shelf, count, seconds))
     say(f"\n{count:,} swarms seed, metafiles of 20 KB; medians (least-most):\n")
     for name, runs in samples.items():
         say(row(f"{name}: of a core", [each["cpu"] for each in runs], "%", 100))
         say(row(f"{name}: memory of one", [each["memory"] / count for each in runs], "kB", 1e-3))
-    faults = []
-    if median(samples, "twisted_bt", "cpu") > LIMIT:
-        faults.append(f"idle swarms take more than {LIMIT:.0%} of a core")
-    ours, theirs = (median(samples, name, "memory") for name in ("twisted_bt", "libtorrent"))
-    if ours > theirs:
-        faults.append(f"an idle swarm takes {ours / theirs:.2f} times libtorrent's memory")
-    return faults
+    say(f"\n{count:,} connections of one swarm, nobody wants anything:\n")
+    for name, runs in peers.items():
+        say(row(f"{name}: of a core", [each["cpu"] for each in runs], "%", 100))
+        say(row(f"{name}: memory of one", [each["memory"] / each["connected"] for each in runs], "kB", 1e-3))
+    found = []
+    for work, runs, part in (
+        (f"{count:,} swarms seed, idle", samples, lambda run: count),
+        (f"{count:,} idle connections", peers, lambda run: run["connected"]),
+    ):
+        cpu, memory = (
+            {name: tuple(factor * each[key] / share(each) for each in some) for name, some in runs.items()}
+            for key, factor, share in (("cpu", 100, lambda run: 1), ("memory", 1e-3, part))
+        )
+        found += [
+            Result(8, work, "of a core, %", *cpu.values(), goal=under(LIMIT * 100)),
+            Result(8, work, "memory of one, kB", *memory.values(), goal=atMost(1.0)),
+        ]
+    return found

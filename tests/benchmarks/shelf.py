@@ -5,6 +5,7 @@ A shelf of torrents for benchmarks: many metafiles of about 20 KB, all of one fi
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -92,3 +93,31 @@ def report(worker: str, *arguments: object, seconds: float = 1800.0) -> dict[str
         raise CommandFailed(f"{worker} {arguments[0]} ended with {ended.returncode}: {ended.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
     return found
+
+
+class Crowd:
+    """
+    Peers in a process of their own that connect and want nothing; they are there when it is made.
+
+    @raise CommandFailed: more than a few were turned away.
+    """
+
+    def __init__(self, port: int, infoHash: bytes, count: int) -> None:
+        argv = [str(Path(__file__).with_name("idle_peers.py")), str(port), infoHash.hex(), str(count)]
+        self._process = subprocess.Popen(
+            [sys.executable, *argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(_CHECKOUT)},
+        )
+        assert self._process.stdout is not None
+        greeted = self._process.stdout.readline().strip()
+        if int(greeted or 0) < 0.9 * count:
+            self.leave()
+            raise CommandFailed(f"{greeted or 'none'} of {count} idle peers were greeted")
+
+    def leave(self) -> None:
+        """They go."""
+        self._process.kill()
+        self._process.communicate()

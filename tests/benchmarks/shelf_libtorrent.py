@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import libtorrent as lt
 
 from tests.benchmarks.gauges import memory, processor
-from tests.benchmarks.shelf import dataOf, metafileOf
+from tests.benchmarks.shelf import Crowd, dataOf, metafileOf
 
 
 def session(active: int) -> Any:
@@ -32,6 +33,7 @@ def session(active: int) -> Any:
         "alert_queue_size": 1_000_000,
         "alert_mask": lt.alert_category.status | lt.alert_category.error,
         "connections_limit": 10_000,
+        "allow_multiple_connections_per_ip": True,
     }
     if active:
         settings["active_limit"] = settings["active_seeds"] = active
@@ -57,7 +59,7 @@ def main() -> None:
     """Do one task."""
     task, name, amount, *rest = sys.argv[1:]
     shelf, count = Path(name), int(amount)
-    ours = session(count if task == "idle" else 0)
+    ours = session(count if task in ("idle", "peers") else 0)
     before, cpu, begun = memory(), processor(), time.perf_counter()
     found: dict[str, Any] = {}
     if task == "add":
@@ -78,6 +80,20 @@ def main() -> None:
         cpu = processor()
         time.sleep(float(rest[0]))
         found = {"cpu": (processor() - cpu) / float(rest[0]), "memory": memory() - before}
+    elif task == "peers":
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        add(ours, shelf, 1, dataOf(shelf), seed=True)
+        handle = ours.get_torrents()[0]
+        handle.set_max_connections(count + 100)
+        before = memory()
+        crowd = Crowd(ours.listen_port(), handle.info_hashes().v1.to_bytes(), count)
+        time.sleep(3)
+        cpu = processor()
+        time.sleep(float(rest[0]))
+        found = {"cpu": (processor() - cpu) / float(rest[0]), "memory": memory() - before}
+        found["connected"] = handle.status().num_peers
+        crowd.leave()
     print(json.dumps(found), flush=True)
     os._exit(0)  # the session's destructor would wait for trackers
 

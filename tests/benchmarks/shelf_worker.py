@@ -7,6 +7,7 @@ Our client and a shelf of torrents, in a process of its own.  Prints one JSON ob
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -15,12 +16,13 @@ from random import Random
 from typing import Any
 
 from twisted.internet import reactor as installed
+from twisted.internet import threads
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 
 from tests.benchmarks.gauges import Heartbeat, memory, processor
-from tests.benchmarks.shelf import dataOf, metafileOf
+from tests.benchmarks.shelf import Crowd, dataOf, metafileOf
 from twisted_bt.peerwire.handshake import Handshake
 from twisted_bt.sessions.client import ClientSession
 from twisted_bt.sessions.metafiles import readMetafile
@@ -170,6 +172,27 @@ class Worker:
         await client.stopService()
         return found
 
+    async def peers(self, argument: str) -> dict[str, Any]:
+        """Seed one torrent to so many peers that want nothing of it."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        seconds, most = float(argument), self.count + 100
+        client = await self.started(maxPeers=most, maxPeersPerTorrent=most)
+        loc = TorrentLoc(metafileOf(self.shelf, 0), dataOf(self.shelf))
+        infoHash = await client.registerTorrent(loc)
+        swarm = await client.openSwarm(infoHash)
+        await swarm.whenChecked()
+        before = memory()
+        crowd = await threads.deferToThread(Crowd, client.listenerPort or 0, infoHash, self.count)
+        await after(3.0)
+        cpu = processor()
+        await after(seconds)
+        found = {"cpu": (processor() - cpu) / seconds, "memory": memory() - before}
+        found["connected"] = client.getPeerCount()
+        crowd.leave()
+        await client.stopService()
+        return found
+
     async def announce(self, argument: str) -> dict[str, Any]:
         """Have what is registered announced for so many seconds, measured after ten."""
         seconds = float(argument)
@@ -225,6 +248,7 @@ def main() -> None:
         "restart": worker.restart,
         "announce": worker.announce,
         "idle": worker.idle,
+        "peers": worker.peers,
     }
     failed: list[Any] = []
 
