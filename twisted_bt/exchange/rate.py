@@ -9,8 +9,6 @@ BEP 3 speaks of rates "averaged over 20 seconds"; that is the default window.
 
 from __future__ import annotations
 
-from collections import deque
-
 _BUCKETS = 20
 _YOUNGEST = 0.5
 
@@ -33,7 +31,9 @@ class RateMeter:
         self.window = window
         self.total = 0
         self._width = window / _BUCKETS
-        self._buckets: deque[tuple[float, int]] = deque()  # (start, bytes), without the current one
+        # (start, bytes), without the current one.  A list: an empty deque takes 760 bytes, and there may be
+        # thousands of meters at which nothing goes by.
+        self._buckets: list[tuple[float, int]] = []
         self._older = 0  # bytes in _buckets
         self._current = 0
         self._start = self._end = self._age0 = float("-inf")
@@ -59,7 +59,7 @@ class RateMeter:
         edge = now - self.window
         buckets = self._buckets
         while buckets and buckets[0][0] <= edge:
-            self._older -= buckets.popleft()[1]
+            self._older -= buckets.pop(0)[1]
 
     def rate(self, now: float) -> float:
         """Bytes a second at C{now}."""

@@ -11,7 +11,6 @@ The vocabulary's C{pendingMessages}: a queue with three ranks and a bound on eac
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from twisted_bt.errors import ProtocolError
@@ -40,7 +39,7 @@ class Outbox:
         self._controlSize = 0
         self._haves: dict[int, None] = {}  # each once, in the order they came
         self._bitfieldDue = False
-        self._gossip: deque[bytes] = deque()
+        self._gossip: list[bytes] = []  # an empty deque takes 760 bytes
         self._gossipSize = 0
 
     def __bool__(self) -> bool:
@@ -79,7 +78,7 @@ class Outbox:
         self._gossip.append(frame)
         self._gossipSize += len(frame)
         while self._gossipSize > self.maxGossip:
-            self._gossipSize -= len(self._gossip.popleft())
+            self._gossipSize -= len(self._gossip.pop(0))
 
     def drain(self, bitfield: Callable[[], bytes]) -> bytes:
         """
