@@ -289,7 +289,7 @@ class HostileTests(MetainfoTestCase):
         self.assertEqual(verdicts, {True, False})
 
     def test_deepFolders(self) -> None:
-        """Files in folders of their own, all as deep as can be, take memory for their paths and not for more."""
+        """Files in folders of their own, all as deep as can be, take memory for their paths, and no more."""
         deep = [file("/".join([str(number), *"a" * 98, "b"]), 1 - min(number, 1)) for number in range(400)]
         data = torrent(folder(*deep))
         tracemalloc.start()

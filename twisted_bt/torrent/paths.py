@@ -77,7 +77,8 @@ _parts = re.compile(
     rb"|([\x80-\xbf\xfc-\xff]++)"
     rb"|[\xc0-\xdf].?|[\xe0-\xef].{0,2}|[\xf0-\xf7].{0,3}|[\xf8-\xfb].{0,4}",
     re.DOTALL,
-).sub
+)
+_each = _parts.finditer
 
 #: What L{_TABLE} removes, in UTF-8.
 _removed = re.compile(b"(?:%b)+" % b"|".join(re.escape(each.encode("utf-8")) for each in _REMOVED)).match
@@ -91,7 +92,7 @@ def decodeText(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        return _parts(_shown, raw).decode("utf-8")
+        return _parts.sub(_shown, raw).decode("utf-8")
 
 
 def _shown(part: re.Match[bytes]) -> bytes:
@@ -107,6 +108,19 @@ def _character(raw: bytes, at: int) -> tuple[str, int]:
         return "", end
 
 
+def _whole(raw: bytes, start: int, stop: int) -> int:
+    """Where, from C{start}, the characters of C{raw} (and what is none) that are whole before C{stop} end."""
+    if stop >= len(raw):
+        return len(raw)
+    try:
+        raw[start:stop].decode("utf-8")
+    except UnicodeDecodeError:
+        *_, last = _each(raw, start, stop)
+        # What is longer than a byte, and no character, may be one with what follows.
+        return stop if last[1] or last[2] else last.start()
+    return stop
+
+
 def _cut(raw: bytes) -> str:
     """C{raw} cleaned, cut after L{ELEMENT_BYTES}, with its extension if that is short."""
     kept: list[str] = []
@@ -116,6 +130,13 @@ def _cut(raw: bytes) -> str:
         skipped = _removed(raw, at)
         if skipped is not None:  # millions of them, perhaps
             at = skipped.end()
+            continue
+        if not cut and size < ELEMENT_BYTES - 8:
+            # Nothing becomes longer in bytes, so that so much more does not lead to the cut.
+            end = _whole(raw, at, at + ELEMENT_BYTES - 1 - size)
+            kept.append(decodeText(raw[at:end]).translate(_TABLE))
+            size += len(kept[-1].encode("utf-8"))
+            at = end
             continue
         text, at = _character(raw, at)
         clean = text.translate(_TABLE) if text else "_"
