@@ -737,6 +737,98 @@ class LiarTests(SynchronousTestCase):
         self.assertEqual(scene.download.wasted, 9 * BLOCK_LENGTH)
 
 
+class ParoleTests(SynchronousTestCase):
+    """Who had a part in a piece that was wrong works alone until it is known to be honest."""
+
+    def scene(self) -> tuple[Scene, PeerDownload, PeerDownload]:
+        """Five pieces; the first was wrong, and of two."""
+        scene = Scene(pieces=5, blocks=8)
+        both = scene.peer("honest"), scene.peer("liar")
+        for number, block in enumerate([*scene.ask(both[0]), *scene.ask(both[1])]):
+            (scene.send if number < 4 else scene.lie)(both[number >= 4], block)
+        self.assertEqual(scene.judge(0), frozenset())
+        return scene, *both
+
+    def test_caught(self) -> None:
+        """The liar begins a piece of its own, and is found with the first."""
+        scene, honest, liar = self.scene()
+        mine, theirs = scene.ask(honest), scene.ask(liar)
+        self.assertNotEqual(mine[0].index, theirs[0].index)
+        while theirs:
+            for block in theirs:
+                scene.lie(liar, block)
+            last, theirs = theirs[0].index, scene.ask(liar) if theirs[0].begin == 0 else []
+        self.assertEqual(scene.judge(last), {"liar"})
+        self.assertFalse(honest.liar)
+
+    def test_acquitted(self) -> None:
+        """Who sends a piece of its own that is right works with others again."""
+        scene, honest, _ = self.scene()
+        self.assertTrue(honest.parole)
+        while honest.parole:
+            for block in scene.ask(honest):
+                if scene.send(honest, block) is Outcome.COMPLETE:
+                    scene.judge(block.index)
+        (begun,) = {block.index for block in scene.ask(scene.peer("other"))}
+        self.assertIn(begun, {block.index for block in scene.ask(honest)})
+
+    def test_nothingElse(self) -> None:
+        """Where there is nothing that it could begin, it works with others all the same."""
+        scene, honest, _ = self.scene()
+        scene.download.setWanted(bitarray("01000"))
+        other = scene.peer("other")
+        self.assertEqual(len(scene.ask(other)), 4)
+        self.assertEqual({block.index for block in scene.ask(honest)}, {1})
+
+    def test_refused(self) -> None:
+        """A piece that who had it alone refuses is open to others at once."""
+        scene = Scene(pieces=1, blocks=8)
+        first, refuses = scene.peer("first"), scene.peer("refuses")
+        refuses.parole = True
+        asked = scene.ask(refuses)
+        self.assertEqual(scene.ask(first), [])
+        for block in asked:
+            scene.download.rejected(refuses, block, scene.now)
+        self.assertEqual(len(scene.ask(first)), 4)
+
+    def test_rescued(self) -> None:
+        """What a slow one has alone goes to who has nothing else to do."""
+        scene = Scene(pieces=1, blocks=8)
+        idle, slow = scene.peer("idle"), scene.peer("slow")
+        slow.parole = True
+        scene.ask(slow)
+        self.assertEqual(scene.ask(idle), [])
+        scene.now += 3
+        self.assertEqual(len(scene.ask(idle)), 4)
+
+    def test_complete(self) -> None:
+        """With one liar among three, sharing blocks at random, all is right in the end and the liar known."""
+        for seed in range(20):
+            source = random.Random(seed)
+            scene = Scene(pieces=12, blocks=8, picker=RarestFirst(random.Random(seed)))
+            peers = [scene.peer(key) for key in ("a", "b", "liar")]
+            owed: dict[PeerDownload, list[Block]] = {peer: [] for peer in peers}
+            found: set[Hashable] = set()
+            for _ in range(3000):
+                scene.now += 0.01
+                peer = source.choice(peers)
+                if peer.key in found:
+                    continue
+                owed[peer] += scene.ask(peer)
+                if owed[peer]:
+                    block = owed[peer].pop(0)
+                    bad = peer.key == "liar" and source.random() < 0.3
+                    if (scene.lie if bad else scene.send)(peer, block) is Outcome.COMPLETE:
+                        found |= scene.judge(block.index)
+                for other, block in scene.download.cancels():
+                    if block in owed[other]:
+                        owed[other].remove(block)
+                if scene.download.complete:
+                    break
+            self.assertTrue(scene.download.complete)
+            self.assertEqual(found, {"liar"})
+
+
 class TimeTests(SynchronousTestCase):
     """Peers that do not answer."""
 
@@ -865,7 +957,7 @@ class EndgameTests(SynchronousTestCase):
         self.assertEqual(scene.send(slow, taken[0]), Outcome.DUPLICATE)
 
     def test_neverTwiceOfOne(self) -> None:
-        """No block is asked of the same peer twice, nor of more than three."""
+        """No block is asked of the same peer twice, nor of more than three that send."""
         scene = Scene(pieces=1, blocks=8)
         _, fast, _ = self.slowAndFast(scene)
         asked: list[Block] = []
@@ -879,8 +971,20 @@ class EndgameTests(SynchronousTestCase):
             for _ in range(5):
                 scene.ask(peer)
                 scene.now += 1
+                for each in scene.download.peers:
+                    each.rate.add(1, scene.now)
         askers = [sum(block in peer.outstanding for peer in scene.download.peers) for block in range(8)]
         self.assertEqual(max(askers), 3)
+
+    def test_notKeptAway(self) -> None:
+        """A peer that sends takes over what is asked of any number that do not."""
+        scene = Scene(pieces=1, blocks=4)
+        for key in range(5):
+            scene.ask(scene.peer(key))
+            scene.now += 3
+        sends = scene.peer("sends")
+        sends.rate.add(10**7, scene.now)
+        self.assertEqual(len(scene.ask(sends)), 4)
 
     def test_notFromTheFaster(self) -> None:
         """A slow peer takes nothing over from a faster one that answers."""

@@ -22,7 +22,7 @@ from twisted_bt.exchange.ledger import Ledger
 from twisted_bt.exchange.peerdownload import OPTIMISTIC, PeerDownload
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block
 
-#: Of how many peers a block is asked at a time.
+#: Of how many peers a block is asked at a time.  A peer that sends is not kept away by others that do not.
 MAX_ASKERS = 3
 
 #: How many blocks a peer takes over at a time.
@@ -74,7 +74,9 @@ class Endgame:
                 if not mask[index] or index in peer.refusing or block in peer.outstanding:
                     continue
                 piece = self._ledger.pieces[index]
-                if len(piece.askers[number]) >= MAX_ASKERS or (piece.solo and sooner <= PATIENCE):
+                if (piece.solo or peer.parole) and sooner <= PATIENCE:
+                    continue
+                if len(piece.askers[number]) >= MAX_ASKERS and self._crowded(piece.askers[number], peer, now):
                     continue
                 taken.append(self._ledger.askAlso(piece, peer, number, now))
                 mine += step
@@ -82,6 +84,11 @@ class Endgame:
         if not taken:
             peer.stealAt = now + _PAUSE
         return taken
+
+    @staticmethod
+    def _crowded(askers: tuple[PeerDownload, ...], peer: PeerDownload, now: float) -> bool:
+        """Whether enough that will do are asked already."""
+        return not peer.rate.rate(now) or sum(each.rate.rate(now) > 0 for each in askers) >= MAX_ASKERS
 
     def _inOrder(self, now: float, atEnd: bool) -> list[PeerDownload]:
         if now >= self._sortedAt + _PAUSE or (atEnd and not self._sortedAtEnd):

@@ -105,6 +105,8 @@ class Ledger:
                 piece.free.append(number)
                 touched[index] = piece
         for piece in touched.values():
+            if piece.owner is peer:
+                piece.owner = None  # or a piece that it refuses would be nobody else's for ever
             self._freed(piece)
 
     def disown(self, peer: PeerDownload) -> None:

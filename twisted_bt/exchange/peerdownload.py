@@ -58,6 +58,7 @@ class PeerDownload:
     @ivar choked: it chokes us.
     @ivar snubbed: it owed us blocks and sent none for long.
     @ivar liar: it sent wrong data.
+    @ivar parole: it had a part in a piece that was wrong; it works alone until a piece of its own is right.
     @ivar allowedFast: pieces it serves although it chokes us.
     @ivar suggested: pieces it suggested, the latest last.
     @ivar refusing: pieces it rejected requests for while it did not choke us.
@@ -85,6 +86,7 @@ class PeerDownload:
         "late",
         "liar",
         "outstanding",
+        "parole",
         "rate",
         "refusing",
         "reqq",
@@ -107,6 +109,7 @@ class PeerDownload:
         self.choked = True
         self.snubbed = False
         self.liar = False
+        self.parole = False
         self.allowedFast: set[int] = set()
         self.suggested: list[int] = []
         self.refusing: set[int] = set()
@@ -196,13 +199,21 @@ class PeerDownload:
         Seconds until it has sent what it owes, by its rate and by how long it has been silent
         (silence tends to go on), and the seconds that it takes for a block.
         """
-        asked = next(iter(self.outstanding.values()), now)
-        silence = max(0.0, now - max(self.lastReceived, asked))
-        pace = self.rate.rate(now)
-        if not pace and silence < 2.0:
-            pace = OPTIMISTIC
-        step = BLOCK_LENGTH / max(pace, 1.0)
+        silence = self._silence(now)
+        step = self.step(now)
         return len(self.outstanding) * step + silence, step
+
+    def step(self, now: float) -> float:
+        """Seconds that it takes for a block."""
+        pace = self.rate.rate(now)
+        if not pace and self._silence(now) < 2.0:
+            pace = OPTIMISTIC
+        return BLOCK_LENGTH / max(pace, 1.0)
+
+    def _silence(self, now: float) -> float:
+        """Seconds for which it has owed us something and sent nothing."""
+        asked = next(iter(self.outstanding.values()), now)
+        return max(0.0, now - max(self.lastReceived, asked))
 
     def overdue(self, now: float, snubTimeout: float, blocksPerPiece: int) -> tuple[bool, list[int]]:
         """

@@ -38,7 +38,8 @@ class PieceDownload:
     @ivar free: numbers of free blocks, the lowest last.
     @ivar askers: for each block the peers it is asked of.
     @ivar senders: for each block the key of who sent it.
-    @ivar solo: an earlier version was corrupt: one peer at a time, so that it is plain who lied.
+    @ivar solo: one peer at a time, so that it is plain who lied: an earlier version was corrupt, or the peer
+        is on parole.
     @ivar owner: that peer, when C{solo}.
     """
 
@@ -81,5 +82,14 @@ class PieceDownload:
         return self.buffer[begin : begin + (BLOCK_LENGTH if number < self.last else self.tail)]
 
     def openTo(self, peer: PeerDownload) -> bool:
-        """Whether C{peer} may be asked for blocks of it: false while another works at it alone."""
-        return not self.solo or self.owner is None or self.owner is peer
+        """
+        Whether C{peer} may be asked for blocks of it: false while another works at it alone, and while the
+        peer itself should.
+        """
+        if self.solo:
+            return self.owner is None or self.owner is peer
+        return not peer.parole
+
+    def open(self) -> None:
+        """Anybody may be asked from now on."""
+        self.solo, self.owner = False, None

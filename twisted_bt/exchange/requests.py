@@ -11,6 +11,8 @@ What has to be weighed for every request, and is, in this order:
    memory and is good for nobody until it is whole;
  - a new one only if there is memory for it; by the picker, out of what the peer suggests if it does;
  - a piece that was corrupt only if nobody works on it, and rather not by those who sent it;
+ - who had a part in one works alone until a piece of its own is right, if there is any that it can begin: so
+   it spoils no more pieces of others if it lies, and is found out at once;
  - if everything is asked of others: L{twisted_bt.exchange.endgame}.
 """
 
@@ -33,6 +35,9 @@ from twisted_bt.interfaces import IPiecePicker
 from twisted_bt.torrent.pieces import Block, PieceLayout
 
 _LEFT = attrgetter("left")
+
+#: Seconds that a peer which works at a piece alone may need for it when others have nothing else to do.
+RESCUED_AFTER = 20.0
 
 
 class Requests:
@@ -96,6 +101,8 @@ class Requests:
             room -= self._continue(peer, mask, room, now, asked)
         if room and self._wishes.freshCount:
             room -= self._begin(peer, mask, room, now, asked)
+        if room and not peer.outstanding and now >= peer.stealAt:
+            room -= self._rescue(peer, mask, room, now, asked)
         if room and len(peer.outstanding) * 4 <= target:
             asked += self._endgame.takeOver(peer, mask, room, now, self.allAsked)
         return asked
@@ -109,6 +116,24 @@ class Requests:
         # Nearly whole ones first: they give their memory back soonest.
         for piece in sorted(self._ledger.partial.values(), key=_LEFT):
             if self._open(piece.index, peer, mask):
+                room -= self._ledger.ask(piece, peer, room, now, asked)
+                peer.current = piece
+                if not room:
+                    break
+        return len(asked) - before
+
+    def _rescue(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
+        """
+        There is nothing else for it: ask for blocks of pieces that it should not work at, because it is on
+        parole, or because somebody else does so alone and will take long.  Returns how many.
+        """
+        before = len(asked)
+        for piece in list(self._ledger.partial.values()):
+            if not mask[piece.index] or piece.index in peer.refusing:
+                continue
+            if piece.owner is not None and piece.left * piece.owner.step(now) > RESCUED_AFTER:
+                piece.open()
+            if piece.owner is None:
                 room -= self._ledger.ask(piece, peer, room, now, asked)
                 peer.current = piece
                 if not room:
@@ -144,7 +169,7 @@ class Requests:
                 continue
             candidates[picked] = 0
             self._wishes.begin(picked)
-            piece = self._ledger.begin(picked, buffer, picked in self._suspects)
+            piece = self._ledger.begin(picked, buffer, peer.parole or picked in self._suspects)
             peer.current = piece
             room -= self._ledger.ask(piece, peer, room, now, asked)
         return len(asked) - before

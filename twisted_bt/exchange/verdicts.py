@@ -44,6 +44,8 @@ class Verdicts:
         """It is right and stored.  Returns who had sent something else."""
         piece = self._whole(index)
         liars = self._suspects.good(piece) if self._suspects else frozenset()
+        if piece.solo:
+            self._acquit(piece)
         self._ledger.close(index)
         self._wishes.arrive(index)
         if liars:
@@ -54,6 +56,10 @@ class Verdicts:
         """It is wrong.  Returns who lied, if that is plain."""
         piece = self._whole(index)
         liars = self._suspects.corrupt(piece)
+        if not liars:
+            for peer in self._peers:
+                if peer.key in piece.senders:
+                    peer.parole = True
         self._giveBack(piece)
         if liars:
             self._distrust(liars)
@@ -67,6 +73,14 @@ class Verdicts:
         self._ledger.wasted += piece.size
         self._ledger.close(piece.index)
         self._wishes.giveBack(piece.index)
+
+    def _acquit(self, piece: PieceDownload) -> None:
+        """Who sent all of C{piece}, which is right, need not work alone any more."""
+        senders = set(piece.senders)
+        if len(senders) == 1:
+            for peer in self._peers:
+                if peer.key in senders:
+                    peer.parole = False
 
     def _distrust(self, liars: frozenset[Hashable]) -> None:
         """Nothing more is asked of them, and what they sent of other pieces is asked for again."""
