@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from twisted_bt.errors import MetainfoError, StorageError
 from twisted_bt.interfaces import IDiskQueue
-from twisted_bt.storage.fileio import FileCalls, explained, readFile, replaceFile
+from twisted_bt.storage.fileio import FileCalls, explained, makeFolders, readFile, replaceFile, syncAbove
 from twisted_bt.torrent.metainfo import MAX_TORRENT, Metainfo
 
 T = TypeVar("T")
@@ -49,6 +49,7 @@ class Metafiles:
         self._folder = folder
         self._disk = disk
         self._calls = calls if calls is not None else FileCalls()
+        self._ready = False  # the folder is there, and stays there
         self._memory: dict[Path, Metainfo] = {}
 
     def read(self, source: TorrentSource) -> Deferred[Metainfo]:
@@ -80,12 +81,19 @@ class Metafiles:
 
         def write() -> Path:
             try:
+                self._prepare(path.parent)
                 replaceFile(self._calls, path, metainfo.encode())
             except OSError as reason:
                 raise StorageError(f"cannot write {path}: {reason.strerror or reason}") from reason
             return path
 
         return self._disk.submit(write)
+
+    def _prepare(self, folder: Path) -> None:
+        makeFolders(self._calls, folder)
+        if not self._ready:
+            syncAbove(self._calls, folder)
+            self._ready = True
 
     def drop(self, infoHash: bytes) -> Deferred[None]:
         """Keep our copy no longer.  Fails with C{StorageError}."""

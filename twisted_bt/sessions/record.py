@@ -69,6 +69,7 @@ class Record:
         self.opened = False
         self._unsaved = False  # something changed since the last save
         self._known = False  # the store knows that pieces are being written
+        self._wrote = False  # some were since the last flush began
         self._savedAt = 0.0
         self._toldAt = 0.0
         self._saving = DeferredLock()
@@ -161,6 +162,7 @@ class Record:
 
     def beforeWriting(self) -> Deferred[None]:
         """Fires once the store knows that pieces are being written, and knew it lately."""
+        self._wrote = True
         if self._known and self._now() - self._toldAt < 2 * self._engine.settings.flushInterval:
             return succeed(None)
         self._known = False
@@ -195,12 +197,14 @@ class Record:
     async def _write(self, writing: bool) -> None:
         if self._storage is None or not (self.opened and (self._unsaved or writing or self._known)):
             return
-        self._unsaved = False
+        self._unsaved = self._wrote = False
         verified = self.verified.copy()  # before the flush: of later pieces it says nothing
         try:
             await self._storage.flush()
             signature = await self._storage.signature()
-            self._known = writing or self._busy()  # from here on, a piece waits until the store knows
+            # Also if somebody wrote during the flush, and is done: the signature shows it, and the disk may
+            # not have it.  From here on, a piece waits until the store knows.
+            self._known = writing or self._wrote or self._busy()
             up, down = self.progress.uploaded, self.progress.downloaded
             state = ResumeState(verified, signature, self._known, self._engine.wallClock(), up, down)
             self._toldAt = self._now()

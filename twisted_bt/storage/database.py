@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from twisted_bt.errors import SessionStopped, StorageError
 from twisted_bt.interfaces import IDiskQueue
-from twisted_bt.storage.fileio import FileCalls, ILock, explained, makeFolders, syncFolder
+from twisted_bt.storage.fileio import FileCalls, ILock, explained, makeFolders, syncAbove
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
@@ -168,7 +168,7 @@ class StateDatabase:
 
     def _openFile(self, path: Path) -> sqlite3.Connection:
         try:
-            made = makeFolders(self._calls, path.parent, 0o700)
+            makeFolders(self._calls, path.parent, 0o700)
             self._fileLock = self._calls.lock(path.with_name(path.name + ".lock"))
         except BlockingIOError as error:
             raise StorageError(f"the state database {path} is in use") from error
@@ -182,7 +182,7 @@ class StateDatabase:
                     raise
                 self._setAside(path)
                 connection = self._connectFile(path)
-            self._syncFolders(made, connection)
+            self._syncFolders(path.parent, connection)
             return connection
         except OSError as error:
             self._unlock()
@@ -191,11 +191,10 @@ class StateDatabase:
             self._unlock()
             raise
 
-    def _syncFolders(self, made: list[Path], connection: sqlite3.Connection) -> None:
+    def _syncFolders(self, folder: Path, connection: sqlite3.Connection) -> None:
         """SQLite sees to its files, and to no folder above them."""
         try:
-            for folder in made:
-                syncFolder(self._calls, folder)
+            syncAbove(self._calls, folder)
         except BaseException:
             connection.close()
             raise

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock, RLock
+from typing import NoReturn
 
 from bitarray import bitarray
 
@@ -68,6 +69,8 @@ class DiskFiles:
         self._arranged: set[int] = set()  # files made ready for writing
         self._writes = 0  # how many there were, to all files
         self._dirty: dict[int, int] = {}  # file number -> the last write to it that was not flushed
+        self._found: set[int] = set()  # files with pieces that were found in them, perhaps not on the disk
+        self._kept: set[int] = set()  # files that were flushed, or had pieces found and were
         self._lost: StorageError | None = None
 
     # -- pieces
@@ -122,8 +125,15 @@ class DiskFiles:
         @raise StorageError: the disk said no; not raised for what is just missing.
         """
         buffer = self._scratch.take(self._layout.pieceSize(index))
-        missing = self._fill(buffer, self._layout.pieceOffset(index))
-        return missing is None and self._check(index, buffer)
+        offset = self._layout.pieceOffset(index)
+        if self._fill(buffer, offset) is not None or not self._check(index, buffer):
+            return False
+        # It may have been written by a process that was killed before it came to flush it.
+        for extent in self._map.extents(offset, len(buffer)):
+            if not self._map.files[extent.file].isPad and extent.file not in self._kept:
+                with self._lock:
+                    self._found.add(extent.file)
+        return True
 
     def _fill(self, buffer: memoryview, offset: int) -> int | None:
         """Content from C{offset} on into C{buffer}; returns the number of the file that lacks some of it."""
@@ -237,18 +247,39 @@ class DiskFiles:
     def _flush(self) -> None:
         with self._lock:
             dirty = dict(self._dirty)
+            found = self._found - dirty.keys()
+            self._found -= dirty.keys()
+        for number in found:
+            self._keep(number)
         for number, write in dirty.items():
             with self._open(number, write=True) as fd:
                 try:
                     self._calls.sync(fd)
                 except OSError as error:
-                    why = explained(error, self._name(number))
-                    self._lost = StorageError(f"{why}; what was written last may be lost")
-                    raise self._lost from error
+                    self._loses(number, error)
             with self._lock:
                 if self._dirty.get(number) == write:  # else somebody wrote, or flushed, meanwhile
                     del self._dirty[number]
+                self._kept.add(number)
         self._folder.sync()
+
+    def _keep(self, number: int) -> None:
+        """Sync a file that was not written to; one that is gone is for L{signature} to tell."""
+        with self._lock:
+            self._found.discard(number)
+            self._kept.add(number)
+        with suppress(_Missing), self._open(number, write=False) as fd:
+            self._folder.use(self._map.files[number].path)
+            try:
+                self._calls.sync(fd)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # nobody can write to it, nor sync it
+                    self._loses(number, error)
+
+    def _loses(self, number: int, error: OSError) -> NoReturn:
+        why = explained(error, self._name(number))
+        self._lost = StorageError(f"{why}; what was written last may be lost")
+        raise self._lost from error
 
     def close(self) -> None:
         """Close the files.  Nothing may be under way."""

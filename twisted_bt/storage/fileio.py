@@ -195,13 +195,11 @@ def _dataRanges(fd: int, size: int) -> list[tuple[int, int]]:
 # -- whole files and folders
 
 
-def makeFolders(calls: FileCalls, path: Path, mode: int = 0o777) -> list[Path]:
+def makeFolders(calls: FileCalls, path: Path, mode: int = 0o777) -> None:
     """
     Make the folder C{path}, and those above it, where missing.
 
     @param mode: permissions of C{path} itself, if it is made.
-    @return: the folders in which one was made: to be synced (L{syncFolder}), or a loss of power takes what
-        is in C{path}.
     @raise OSError: as it came.
     """
     missing = []
@@ -212,7 +210,6 @@ def makeFolders(calls: FileCalls, path: Path, mode: int = 0o777) -> list[Path]:
     for each in reversed(missing):
         with suppress(FileExistsError):  # somebody was faster
             calls.makeFolder(str(each), mode=mode if each == path else 0o777)
-    return [each.parent for each in missing]
 
 
 def _isThere(calls: FileCalls, path: Path) -> bool:
@@ -240,6 +237,19 @@ def syncFolder(calls: FileCalls, path: Path) -> None:
         calls.close(fd)
 
 
+def syncAbove(calls: FileCalls, path: Path) -> None:
+    """
+    Return once the folder C{path} and those above it have their names on the disk, whoever made them:
+    perhaps a process that was killed before it came to sync them.
+
+    @raise OSError: as it came.
+    """
+    for each in path.parents:
+        # A folder that we may not even read was hardly made by us.
+        with suppress(PermissionError):
+            syncFolder(calls, each)
+
+
 def readFile(calls: FileCalls, path: Path, limit: int) -> bytes:
     """
     What the file C{path} holds, or its first C{limit} bytes.
@@ -261,11 +271,10 @@ def readFile(calls: FileCalls, path: Path, limit: int) -> bytes:
 def replaceFile(calls: FileCalls, path: Path, data: bytes) -> None:
     """
     All of C{data} under the name C{path}, or what was there before, whatever happens; once this returns, also
-    after a loss of power.  Folders are made where missing.
+    after a loss of power, if the folder itself survives that.
 
     @raise OSError: as it came; nothing is left behind.
     """
-    made = makeFolders(calls, path.parent)
     new = path.with_suffix(".new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     fd = calls.open(str(new), flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
@@ -280,8 +289,7 @@ def replaceFile(calls: FileCalls, path: Path, data: bytes) -> None:
         with suppress(OSError):
             calls.remove(str(new))
         raise
-    for folder in (path.parent, *made):
-        syncFolder(calls, folder)
+    syncFolder(calls, path.parent)
 
 
 class Scratch(local):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
@@ -41,9 +41,9 @@ class DataFolder:
         self._calls = calls
         self._lock = Lock()
         self._device: int | None = None  # of the folder, once seen
-        # Folders in which something was made since the last sync: below the data folder, and above it.
+        # Folders, below the data folder, with names that are not known to be on the disk.
         self._fresh: set[tuple[str, ...]] = set()
-        self._above: set[Path] = set()
+        self._above = list(path.parents)  # the same of it, and of those above it
 
     def name(self, path: tuple[str, ...]) -> str:
         """The whole path of a file, for people."""
@@ -72,7 +72,17 @@ class DataFolder:
         if not S_ISREG(self._calls.stat(fd).st_mode):
             self._calls.close(fd)
             raise StorageError(f"not a file: {self.name(path)}")
+        if create:
+            self.use(path)
         return fd
+
+    def use(self, path: tuple[str, ...]) -> None:
+        """
+        What is at C{path} is to last: L{sync} sees to its name, and to all on the way.  Also if it was there
+        before: perhaps it was made by a process that was killed before it came to that.
+        """
+        with self._lock:
+            self._fresh.update(path[:depth] for depth in range(len(path)))
 
     def makeLink(self, path: tuple[str, ...], target: tuple[str, ...]) -> None:
         """
@@ -85,25 +95,23 @@ class DataFolder:
         try:
             self._calls.makeLink(path[-1], _relative(path[:-1], target), folder)
         except FileExistsError:
-            return
+            pass
         finally:
             self._calls.close(folder)
-        self._made(path[:-1])
+        self.use(path)
 
     def sync(self) -> None:
         """
-        Return once the names of all files and folders made so far are on the disk.
+        Return once the names of all files and folders L{use}d so far are on the disk.
 
         @raise StorageError: they could not be put there; a later call tries again.
         """
         with self._lock:
-            above, fresh = list(self._above), list(self._fresh)
-        for path in above:
-            try:
-                syncFolder(self._calls, path)
-            except OSError as error:
-                raise explained(error, str(path)) from error
-            self._above.discard(path)
+            fresh = list(self._fresh)
+        while fresh and self._above:
+            with self._syncing(str(self._above[-1])), suppress(PermissionError):  # then we did not make it
+                syncFolder(self._calls, self._above[-1])
+            self._above.pop()
         for inner in fresh:
             with self._lock:
                 self._fresh.discard(inner)  # before the sync: what is made meanwhile is for the next
@@ -111,7 +119,8 @@ class DataFolder:
                 with self._syncing(self.name(inner)):
                     self._sync(self._openFolder(inner, False))
             except BaseException:
-                self._made(inner)
+                with self._lock:
+                    self._fresh.add(inner)
                 raise
 
     @contextmanager
@@ -135,9 +144,7 @@ class DataFolder:
         except FileNotFoundError:
             if not create:
                 raise
-        fd = self._calls.open(path[-1], flags | os.O_CREAT, mode, folder)
-        self._made(path[:-1])
-        return fd
+        return self._calls.open(path[-1], flags | os.O_CREAT, mode, folder)
 
     def _openFolder(self, path: tuple[str, ...], create: bool) -> int:
         """A descriptor of the folder at C{path}; the caller closes it."""
@@ -161,12 +168,8 @@ class DataFolder:
                 where = self.name((*parent, name))
                 raise StorageError(f"a symbolic link is where a folder must be: {where}") from error
             raise
-        try:
+        with suppress(FileExistsError):  # another thread was faster
             self._calls.makeFolder(name, folder)
-        except FileExistsError:  # another thread was faster
-            pass
-        else:
-            self._made(parent)
         return self._calls.open(name, _FOLDER | _NOFOLLOW, folder=folder)
 
     def _openRoot(self, create: bool) -> int:
@@ -177,9 +180,7 @@ class DataFolder:
                 raise StorageError(f"folder {self._path} is gone") from error
             if not create:
                 raise
-            made = makeFolders(self._calls, self._path)
-            with self._lock:
-                self._above.update(made)
+            makeFolders(self._calls, self._path)
             fd = self._calls.open(str(self._path), _FOLDER)
         device = self._calls.stat(fd).st_dev
         if self._device is None:
@@ -194,10 +195,6 @@ class DataFolder:
             return S_ISLNK(self._calls.look(name, folder).st_mode)
         except OSError:
             return False
-
-    def _made(self, folder: tuple[str, ...]) -> None:
-        with self._lock:
-            self._fresh.add(folder)
 
 
 def _relative(folder: tuple[str, ...], target: tuple[str, ...]) -> str:
