@@ -180,6 +180,8 @@ class DiskQueue:
             self._later(delay, lambda job=job: self._do(job))  # type: ignore[misc]
 
     def _do(self, job: _Job) -> None:
+        if self._dead:
+            return
         job.started = True
         with self._files.working() as work:
             try:
@@ -193,6 +195,8 @@ class DiskQueue:
             self._done(job, result, work)
 
     def _done(self, job: _Job, result: Any, work: Work) -> None:
+        if self._dead:
+            return
         work.settle()
         self._idle += 1
         del self._doing[job]

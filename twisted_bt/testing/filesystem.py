@@ -102,6 +102,10 @@ class SimulatedFiles(FileCalls):
         node = self._file(str(path))
         return node.read(0, node.meta.size)
 
+    def unsynced(self) -> list[str]:
+        """The paths of files with content that is not known to be on the disk."""
+        return [path for path, node in self._tree.walk() if isinstance(node, FileNode) and node.dirtyBlocks()]
+
     def put(self, path: Path | str, data: bytes) -> None:
         """Have a file of that content, folders and all, as if it had been there long ago."""
         node = FileNode(self._tree.number(), Meta(0, self._now(), 0o666))

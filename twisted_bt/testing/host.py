@@ -185,6 +185,11 @@ class Host:
     def suggestThreadPoolSize(self, size: int) -> None:
         """See C{IReactorThreads}."""
 
+    def endThreads(self) -> None:
+        """What was given to threads is not done, if it is not yet."""
+        self._threads.abandon()
+        self._threads = SimulatedThreads(self)
+
     # -- names
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:

@@ -13,6 +13,9 @@ from twisted_bt.testing.ports import PortTable
 if TYPE_CHECKING:
     from twisted_bt.testing.host import Host
 
+#: What has its own way to find that it is dead.
+_OURS = "twisted_bt.testing."
+
 
 def stopDead(host: Host) -> None:
     """
@@ -31,6 +34,7 @@ def stopDead(host: Host) -> None:
     for queue in host.queues:
         held += queue.abandon(host.files.random)
     host.queues.clear()
+    host.endThreads()
     held += _forgetCalls(host)
     abandon(host, [each for each in held if each is not None and each is not host])
     _forgetCalls(host)  # what the dead did in their last breath
@@ -40,7 +44,7 @@ def stopDead(host: Host) -> None:
 
 def _forgetCalls(host: Host) -> list[object]:
     """
-    None of what was to be called on it is.  What the network does goes on: it meets nobody.
+    None of what was to be called on it is.  What the network and the disk do goes on, and meets nobody.
 
     @return: what would have been called.
     """
@@ -49,6 +53,8 @@ def _forgetCalls(host: Host) -> list[object]:
     for _, _, owner, _, call in list(clock._queue):
         if owner is host and isinstance(call, VirtualCall) and call.active():
             held += (call._function, call._arguments)
-            call.cancel()
+            module = getattr(call._function, "__module__", None) or ""
+            if call._owner is not None or not module.startswith(_OURS):
+                call.cancel()
     host.late.clear()
     return held

@@ -18,10 +18,22 @@ class SimulatedThreads:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._dead = False
+
+    def abandon(self) -> None:
+        """The host stopped: do nothing more."""
+        self._dead = True
+
+    def _soon(self, function: Callable[..., object], *args: Any, **kw: Any) -> None:
+        def work() -> None:
+            if not self._dead:
+                function(*args, **kw)
+
+        self._host.network.clock.callLater(0, work, host=self._host)
 
     def callInThread(self, function: Callable[..., object], *args: Any, **kw: Any) -> None:
         """Do C{function}; what it raises is logged."""
-        self._host.network.clock.callLater(0, function, (args, kw), host=self._host)
+        self._soon(function, *args, **kw)
 
     def callInThreadWithCallback(
         self,
@@ -40,4 +52,4 @@ class SimulatedThreads:
             if onResult is not None:
                 onResult(*outcome)
 
-        self._host.network.clock.callLater(0, work, host=self._host)
+        self._soon(work)
