@@ -4,7 +4,6 @@ Inputs made from inputs: bytes flipped, cut, doubled, joined, and words of the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
 
 from tests.fuzz.target import Target
@@ -24,12 +23,15 @@ class Mutator:
     @ivar words: what is put in.
     """
 
-    def __init__(self, target: Target, seed: int | str, seeds: Sequence[bytes] = ()) -> None:
+    def __init__(self, target: Target, seed: int | str, fresh: bool = True) -> None:
+        """
+        @param fresh: begin with the seeds as they are.
+        """
         self.random = Random(f"{seed}/{target.name}")
         self._target = target
-        self._seeds = list(seeds or target.seeds())
+        self._seeds = target.seeds()
         self.words = (*target.words, *target.words, *EDGES)
-        self._fresh = iter(self._seeds)
+        self._fresh = iter(self._seeds if fresh else ())
         self._makes = target.make(Random(0)) is not None
 
     def next(self) -> bytes:

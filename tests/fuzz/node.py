@@ -56,7 +56,7 @@ class Nodes(Target):
 
     def __init__(self) -> None:
         self._errors = Errors()
-        self._mutator = Mutator(Krpc(), "node")
+        self._mutator = Mutator(Krpc(), "node", fresh=False)
 
     def seeds(self) -> list[bytes]:
         """Anything is a script; here are some."""

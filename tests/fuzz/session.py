@@ -37,7 +37,7 @@ class Sessions(Target):
     def __init__(self) -> None:
         self._errors = Errors()
         damage = (Wire(), ExtendedHandshakes(), PexMessages(), MetadataMessages())
-        self._damage = [Mutator(each, "session") for each in damage]
+        self._damage = [Mutator(each, "session", fresh=False) for each in damage]
         self._wire = [each[1:] for each in Wire().seeds()] + vectors("peer_wire")
 
     def seeds(self) -> list[bytes]:

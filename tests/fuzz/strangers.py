@@ -4,6 +4,8 @@ A peer of whom nothing is sure.
 
 from __future__ import annotations
 
+from tests.fuzz.target import outcome
+from twisted_bt.errors import ProtocolError
 from twisted_bt.peerwire import messages
 from twisted_bt.peerwire.extended import ExtendedHandshake
 from twisted_bt.peerwire.metadata import MetadataKind, MetadataMessage
@@ -33,7 +35,8 @@ class Stranger(ScriptedPeer):
         if message.extensionId == 0:
             self.ids = dict(ExtendedHandshake.decode(message.payload).extensions)
         elif message.extensionId == NAMES[MetadataMessage.name]:
-            asked = MetadataMessage.decode(message.payload)
+            # It may have said meanwhile that this is the id of another extension.
+            asked = outcome(lambda: MetadataMessage.decode(message.payload), ProtocolError)
             if asked is not None and asked.kind is MetadataKind.REQUEST:
                 self.wanted.append(asked.piece)
 
