@@ -769,7 +769,7 @@ class ParoleTests(SynchronousTestCase):
             for block in scene.ask(honest):
                 if scene.send(honest, block) is Outcome.COMPLETE:
                     scene.judge(block.index)
-        (begun,) = {block.index for block in scene.ask(scene.peer("other"))}
+        (begun,) = {block.index for block in scene.ask(scene.peer("other", "00111"))}
         self.assertIn(begun, {block.index for block in scene.ask(honest)})
 
     def test_nothingElse(self) -> None:
