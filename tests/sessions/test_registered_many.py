@@ -251,11 +251,22 @@ class AnnounceTests(ManyCase):
         self.register(*self.torrents(3))
         self.network.advance(5)
         self.store.heard.clear()
+        port = self.client.listenerPort
         self.network.runUntil(self.client.stopService())
-        self.assertEqual([request.event for _, request in self.store.heard], [Event.STOPPED] * 3)
+        told = [(request.event, request.port) for _, request in self.store.heard]
+        self.assertEqual(told, [(Event.STOPPED, port)] * 3)
         self.restart()
         self.network.advance(5)
         self.assertEqual([request.event for _, request in self.store.heard], [Event.STARTED] * 3)
+
+    def test_farewellOfSwarm(self) -> None:
+        """An open swarm takes leave by the port it was announced with, though that is closed by then."""
+        self.network.runUntil(self.client.addTorrent(self.torrent(0).metafilePath, self.folder))
+        self.network.advance(5)
+        port = self.client.listenerPort
+        self.network.runUntil(self.client.stopService())
+        told = [(request.event, request.port) for _, request in self.store.heard]
+        self.assertEqual(told, [(Event.STARTED, port), (Event.STOPPED, port)])
 
     def test_farewellBounded(self) -> None:
         """A tracker that is silent keeps nobody from stopping."""

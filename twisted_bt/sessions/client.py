@@ -93,6 +93,7 @@ class ClientSession(MultiService):
             )
             self.localDiscovery.setServiceParent(self)
         self._observers = Observers()
+        self._lastPort: int | None = None  # by which trackers know us, while we take leave of them
         self._assembly: Assembly | None = None
         self._library: Library | None = None
         self._waiting: list[Deferred[None]] = []
@@ -201,7 +202,7 @@ class ClientSession(MultiService):
             self.random,
             self.clientPeerId,
             self.allowedExtensions,
-            lambda: self.listenerPort,
+            lambda: self.listenerPort or self._lastPort,
             lambda: self.nodeListener.node,
             lambda: self.localDiscovery,
             self._beBusy,
@@ -232,6 +233,7 @@ class ClientSession(MultiService):
         if not self.running:
             return succeed(None)
         self._stopping = []
+        self._lastPort = self.listenerPort
         self._listener.stop()
         # What the DHT knows is saved while the database is open.
         listeners = maybeDeferred(super().stopService)
@@ -248,7 +250,7 @@ class ClientSession(MultiService):
             if self._ticking is not None:
                 self._ticking.cancel()
                 self._ticking = None
-            self._assembly = self._library = None
+            self._assembly = self._library = self._lastPort = None
             await assembly.close()
         finally:
             stopping, self._stopping = self._stopping or [], None
