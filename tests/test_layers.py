@@ -73,7 +73,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder")}
     | {f"testing/{name}.py" for name in ("filesystem", "statefiles", "tree")},  # in memory
     "thread": frozenset({"storage/diskqueue.py", "control/names.py"})  # start them; others are called on some
-    | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder", "resume")},
+    | {
+        f"storage/{name}.py"
+        for name in ("database", "diskfiles", "fileio", "filepool", "folder", "groupcommit", "resume")
+    },
     "process": frozenset({"cli.py", "tap.py"})
     | {f"control/{name}.py" for name in ("commandline", "dhttool", "foreground", "showing")},
     "randomness": frozenset(

@@ -20,14 +20,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_bt.errors import BitTorrentError, SessionStopped, TrackerError
-from twisted_bt.interfaces import ITrackerClient
 from twisted_bt.sessions.engine import Engine
 from twisted_bt.sessions.station import Station
 from twisted_bt.sessions.timetable import Tiers, Timetable, Turn, stationName
+from twisted_bt.sessions.trackerlist import TrackerList
 from twisted_bt.tracker.announce import AnnounceRequest, Event
 from twisted_bt.tracker.schedule import regularDelay, retryDelay
-from twisted_bt.tracker.tiers import TrackerTiers
-from twisted_bt.tracker.urls import TrackerURL
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.swarm import SwarmSession
@@ -82,7 +80,7 @@ class Herald:
         self._swarms = swarms
         self._stops: dict[int, _Stop] = {}
         self._hosts: dict[str, Station] = {}
-        self._lists: dict[int, _Trackers] = {}
+        self._lists: dict[int, TrackerList] = {}
         self._tasks: dict[Deferred[None], None] = {}
         self._running = False
         self._begun = 0.0
@@ -166,7 +164,7 @@ class Herald:
         """A torrent is announced no more: the tracker that knows us hears so."""
         if known is None or not self._running:
             return
-        stop = self._hosts.get(_Trackers(known[1], self._engine).station)
+        stop = self._hosts.get(TrackerList(known[1], self._engine).station)
         if stop is not None:
             stop.count = max(0, stop.count - 1)
         if known[0].toldAt >= self._begun:
@@ -290,7 +288,7 @@ class Herald:
             if number not in self._lists:
                 while len(self._lists) >= MAX_LISTS:
                     del self._lists[next(iter(self._lists))]
-                self._lists[number] = _Trackers(tiers, self._engine)
+                self._lists[number] = TrackerList(tiers, self._engine)
 
     def _do(self, task: object, then: Callable[[], object] = lambda: None) -> None:
         running: Deferred[None] = Deferred.fromCoroutine(task)  # type: ignore[arg-type]
@@ -394,7 +392,7 @@ class Herald:
 
     async def _goodbye(self, turn: Turn, tiers: Tiers) -> None:
         """Tell the tracker that knows of the torrent that we are gone; no answer is as good."""
-        trackers = _Trackers(tiers, self._engine)
+        trackers = TrackerList(tiers, self._engine)
         url = trackers.numbered(turn.toldTo)
         if url is None:
             return
@@ -402,37 +400,6 @@ class Herald:
             await trackers.client(url).announce(url, self._request(turn, Event.STOPPED))
         except TrackerError as reason:
             self._log.debug("{url} was not told: {reason}", url=url, reason=reason.reason)
-
-
-class _Trackers:
-    """The trackers of one or many torrents: in which order to ask, and by which number to remember."""
-
-    def __init__(self, tiers: Tiers, engine: Engine) -> None:
-        self._tiers = TrackerTiers(tiers, engine.random)
-        self._urls = [url.strip() for tier in tiers for url in tier]
-        self._clients = engine.trackers
-        self.order = self._tiers.order
-        self.answered = self._tiers.answered
-
-    @property
-    def station(self) -> str:
-        """Where the torrents are counted."""
-        return next((name for name in map(stationName, self._urls) if name is not None), "")
-
-    def number(self, url: str) -> int:
-        """By which it is remembered."""
-        return self._urls.index(url)
-
-    def numbered(self, number: int) -> str | None:
-        """The inverse, as far as there is one."""
-        return self._urls[number] if 0 <= number < len(self._urls) else None
-
-    def client(self, url: str) -> ITrackerClient:
-        """Who speaks to it.  @raise TrackerError: nobody."""
-        client = self._clients.get(TrackerURL.parse(url).scheme)
-        if client is None:
-            raise TrackerError("trackers of this kind are switched off", math.inf)
-        return client
 
 
 def _outcome(task: Deferred[None]) -> Deferred[None]:
