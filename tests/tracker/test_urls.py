@@ -40,6 +40,11 @@ class TrackerURLTests(SynchronousTestCase):
         url = TrackerURL.parse("http://me:se%40cret@tracker/announce")
         self.assertEqual((url.credentials, str(url)), ("me:se@cret", "http://tracker/announce"))
 
+    def test_zones(self) -> None:
+        """Addresses with a zone are refused: a zone is any text, and fit for no request."""
+        for zone in ("%25eth0", "%eth0", "%\u00e4"):
+            self.assertRaises(TrackerError, TrackerURL.parse, f"http://[fe80::1{zone}]/announce")
+
     def test_refused(self) -> None:
         """What cannot be asked says why."""
         for text in (

@@ -109,6 +109,8 @@ def hostOf(text: str) -> str:
     @raise ValueError: it is none.
     """
     if ":" in text:
+        if "%" in text:  # a zone: any text may be one, and it means nothing but on the machine it is of
+            raise ValueError(f"no host {text!r}")
         return str(ip_address(text))
     host = (text if text.isascii() else text.encode("idna").decode("ascii")).lower()
     labels = host.removesuffix(".").split(".")
