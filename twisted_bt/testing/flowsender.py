@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 SMALL = PAYLOAD
 #: Bytes on their way to begin with, and at least.
 FIRST_WINDOW, LEAST_WINDOW = 2 * CHUNK, CHUNK // 2
+#: What goes at a time, at least.
+LEAST_TURN = PAYLOAD
 
 
 def lossWindow(loss: float, trip: float) -> float:
     """
-    Bytes that TCP has on its way in the mean where it loses the share C{loss} of its segments: Padhye et
+    How many bytes TCP has on its way in the mean where it loses the share C{loss} of its segments: Padhye et
     al., "Modeling TCP throughput", with an acknowledgement for each segment.
 
     @param trip: seconds of a round trip.
@@ -127,7 +129,11 @@ class FlowSender(Sender):
 
     @property
     def _delay(self) -> float:
-        return sum(a.link.latency + b.link.latency for a, b in self._legs if a is not b)
+        delay = 0.0
+        for source, target in self._legs:
+            if source is not target:
+                delay += source.link.latency + target.link.latency
+        return delay
 
     @property
     def _limit(self) -> float:
@@ -142,12 +148,7 @@ class FlowSender(Sender):
         if self._again:
             kind, data = self._again.popleft()
         elif self.unsent:
-            limit = self._limit
-            chunk = CHUNK if uplink is None else min(uplink.chunk, max(CHUNK, int(self._window / 4)))
-            most = min(chunk, self.room, int(limit))
-            if limit < self._window:  # no more than losses allow; else what is whole goes as a whole
-                most = max(1, min(most, int(limit) - self._outstanding))
-            kind, data = "data", self.unsent.take(most)
+            kind, data = "data", self.unsent.take(min(self.room, self._most()))
             self.room -= len(data)
             self.stream.announce(kind, data)
         else:
@@ -160,6 +161,15 @@ class FlowSender(Sender):
             uplink.freeAt = done = begun + wireSize(len(data)) / uplink.rate
         self._leftAt = done
         self._post(kind, data, begun, done)
+
+    def _most(self) -> int:
+        if len(self.unsent) <= LEAST_TURN:
+            return LEAST_TURN
+        uplink, limit = self._uplink, self._limit
+        chunk = CHUNK if uplink is None else min(uplink.chunk, max(CHUNK, int(self._window / 4)))
+        if limit < self._window:  # no more than losses allow; else what is whole goes as a whole
+            return max(LEAST_TURN, min(chunk, int(limit) - self._outstanding))
+        return min(chunk, int(limit))
 
     def _post(self, kind: str, data: bytes, begun: float, done: float) -> None:
         marked = False

@@ -170,7 +170,7 @@ class Network:
 
     def reachable(self, one: Host, other: Host) -> bool:
         """Whether no partition is between them."""
-        return not any(each.separates(one, other) for each in self.partitions)
+        return not self.partitions or not any(each.separates(one, other) for each in self.partitions)
 
     def name(self, name: str, *addresses: str) -> None:
         """Have resolvers find C{addresses} for C{name}; none: no longer."""

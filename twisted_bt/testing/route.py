@@ -209,12 +209,12 @@ class Way:
     def openFrom(self, host: Host) -> bool:
         """Whether something too small to wait for anything would get to the other end now."""
         (one, _), (other, _) = self._ends
-        trail = self._there if host is one else self._back
-        return (
-            self.stands
-            and one.network.reachable(one, other)
-            and all(
-                each.source.online and each.target.online if isinstance(each, Leg) else each.passes()
-                for each in trail
-            )
-        )
+        if not self.stands or not one.network.reachable(one, other):
+            return False
+        for each in self._there if host is one else self._back:
+            if isinstance(each, Leg):
+                if not each.source.online or not each.target.online:
+                    return False
+            elif not each.passes():
+                return False
+        return True
