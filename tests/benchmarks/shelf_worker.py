@@ -10,7 +10,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,6 +30,8 @@ from twisted_bt.sessions.torrentmap import TorrentLoc
 from twisted_bt.settings import Settings
 
 reactor: Any = installed
+#: Torrents that are added or removed at a time.
+UNDERWAY = 64
 #: Knocks that are timed.
 KNOCKS = 50
 
@@ -64,6 +66,17 @@ def after(seconds: float) -> Deferred[None]:
     waiter: Deferred[None] = Deferred()
     reactor.callLater(seconds, waiter.callback, None)
     return waiter
+
+
+async def each(begin: Callable[[Any], Deferred[Any]], things: Iterable[Any]) -> None:
+    """Do it with all C{things}, L{UNDERWAY} at a time: to ask for all at once would hold the reactor up."""
+    waiting = iter(things)
+
+    async def some() -> None:
+        for thing in waiting:
+            await begin(thing)
+
+    await gatherResults([Deferred.fromCoroutine(some()) for _ in range(UNDERWAY)])
 
 
 class Worker:
@@ -133,11 +146,9 @@ class Worker:
         client = await self.started()
         before, cpu, begun = memory(), processor(), time.perf_counter()
         self.beat.begin()
-        await gatherResults(
-            [
-                client.addTorrent(metafileOf(self.shelf, number), self.shelf / "nothing")
-                for number in range(self.count)
-            ]
+        folder = self.shelf / "nothing"
+        await each(
+            lambda number: client.addTorrent(metafileOf(self.shelf, number), folder), range(self.count)
         )
         found: dict[str, Any] = {
             "seconds": time.perf_counter() - begun,
@@ -166,7 +177,7 @@ class Worker:
         await after(1.0)
         self.beat.begin()
         begun = time.perf_counter()
-        await gatherResults([client.removeTorrent(each) for each in hashes])
+        await each(client.removeTorrent, hashes)
         found["remove"], found["removePause"] = time.perf_counter() - begun, self.beat.end()
         found["removeBusy"] = self.beat.busiest
         await client.stopService()
@@ -184,7 +195,7 @@ class Worker:
         await swarm.whenChecked()
         before = memory()
         crowd = await threads.deferToThread(Crowd, client.listenerPort or 0, infoHash, self.count)
-        await after(3.0)
+        await after(min(3.0, seconds))
         cpu = processor()
         await after(seconds)
         found = {"cpu": (processor() - cpu) / seconds, "memory": memory() - before}
@@ -224,11 +235,11 @@ class Worker:
         before = memory()
         locs = [TorrentLoc(metafileOf(self.shelf, n), dataOf(self.shelf)) for n in range(self.count)]
         await client.registerTorrents(locs)
-        hashes = [readMetafile(each.metafilePath).wireHash for each in locs]
-        for each in hashes:
-            swarm = await client.openSwarm(each)
+        hashes = [readMetafile(loc.metafilePath).wireHash for loc in locs]
+        for infoHash in hashes:
+            swarm = await client.openSwarm(infoHash)
             await swarm.whenChecked()
-        await after(3.0)
+        await after(min(3.0, seconds))
         cpu = processor()
         await after(seconds)
         found = {"cpu": (processor() - cpu) / seconds, "memory": memory() - before}
