@@ -429,6 +429,26 @@ class TurnoverTests(SwarmCase):
         self.swarm.run(member.session.whenComplete(), 100)
         knocking = False
 
+    def test_fewHostsKnock(self) -> None:
+        """A seeder whose slots a few hosts take again and again, wanting nothing, serves others too."""
+        seeder = self.swarm.seeder()
+        hosts = [self.network.host() for _ in range(6)]
+        knocking = True
+
+        def knock() -> None:
+            if knocking:
+                for host in hosts:
+                    peer = ScriptedPeer(self.infoHash, self.network.random.randbytes(20), greets=True)
+                    peer.dial(host, seeder.address).addErrback(lambda _: None)
+                self.network.clock.callLater(0.5, knock)
+
+        knock()
+        self.advance(5)
+        leecher = self.swarm.leecher()
+        leecher.meet(seeder)
+        self.swarm.run(leecher.session.whenComplete(), 150)
+        knocking = False
+
     def test_hearsay(self) -> None:
         """Who is told of by a peer, and not there, does not keep us from those a tracker names."""
         member = self.swarm.leecher()

@@ -87,10 +87,13 @@ async def acceptPeerSession(finder: ISwarmFinder, protocol: PeerProtocol, addr: 
             swarm = await finder.swarmFor(infoHash)
             swarm.meeting.welcome(addr)
             if not swarm.slots.tryEnter():
-                swarm.meeting.makeRoom()
-                if swarm.slots.waiting >= MAX_WAITING:
-                    raise PeerDisconnected("no vacancy: others wait already")
-                await _intime(swarm.slots.waitVacancy(), engine, "no vacancy: the swarm has enough peers")
+                with swarm.meeting.atDoor(addr) as turn:
+                    swarm.meeting.makeRoom()
+                    if swarm.slots.waiting >= MAX_WAITING:
+                        raise PeerDisconnected("no vacancy: others wait already")
+                    await _intime(
+                        swarm.slots.waitVacancy(turn), engine, "no vacancy: the swarm has enough peers"
+                    )
             try:
                 session = swarm.meeting.register(addr, incoming=True, protocol=protocol)
                 try:

@@ -7,7 +7,8 @@ or three sources told of it, and a client never talks to itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -15,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_bt.discovery.peerlist import PeerList
+from twisted_bt.discovery.scopes import Scope, scopeOf
 from twisted_bt.errors import PeerDisconnected, SessionException
 from twisted_bt.interfaces import ChokeCandidate, IPeerPolicy, PeerInfo
 from twisted_bt.peerwire.handshake import Handshake
@@ -30,6 +32,8 @@ from twisted_bt.torrent.ids import clientName
 BOTH_DIAL = 10.0
 #: Seconds between two sessions that make room for peers we never met.
 TURNOVER = 2.0
+#: Hosts remembered whose peers were of no use.
+REMEMBERED = 1000
 #: While leeching, the part of the slots that is kept for peers we dial, who chose them; and the part that
 #: one host may have of the others, if that is more than a few.
 KEPT = 5
@@ -110,6 +114,8 @@ class Meeting:
         self._dialling: dict[PeerAddr, list[Deferred[WireSession[Any]]]] = {}  # not met yet; who waits
         self._choosing = False
         self._turnOverAt = 0.0
+        self._waiting: dict[str, int] = {}  # hosts of those who knock and wait
+        self._useless: dict[str, int] = {}  # how often one of a host made room; the latest last
         self._seedingSince: float | None = None
 
     def _now(self) -> float:
@@ -132,7 +138,7 @@ class Meeting:
     def tick(self, now: float) -> None:
         """Once a second: those whose turn has come again."""
         self.dialMore()
-        if self._swarm.leeching and self._swarm.slots.vacant <= 0 and now >= self._turnOverAt:
+        if self._swarm.slots.vacant <= 0 and now >= self._turnOverAt:
             self._turnOver(now)
 
     def _turnOver(self, now: float) -> None:
@@ -142,11 +148,16 @@ class Meeting:
         """
         engine, known = self._engine, self.known
         free = engine.dialSlots.vacant > 0 and engine.clientSlots.vacant > 0
-        if free and known.hasNew(now) and self.makeRoom():
-            self._turnOverAt = now + TURNOVER
-            addr = known.next(now)
-            if addr is not None and addr not in self._swarm.connectedPeers and addr not in self._dialling:
-                self._dial(addr)  # it is the first in the queue for that slot
+        if self._swarm.leeching and free and known.hasNew(now):
+            if self.makeRoom():
+                self._turnOverAt = now + TURNOVER
+                addr = known.next(now)
+                if addr is not None and addr not in self._swarm.connectedPeers and addr not in self._dialling:
+                    self._dial(addr)  # it is the first in the queue for that slot
+        else:
+            for _ in self._waiting:
+                if not self.makeRoom():
+                    break
 
     def dialMore(self) -> None:
         """Dial as many as there are slots for."""
@@ -338,6 +349,28 @@ class Meeting:
         if kept and len(came) >= limit - kept and not self.makeRoom():
             raise PeerDisconnected("no vacancy: enough peers came by themselves")
 
+    @contextmanager
+    def atDoor(self, addr: PeerAddr) -> Iterator[int]:
+        """
+        Somebody at C{addr} waits for a slot while the body runs: one of each host at a time, and none of a
+        host that has a slot; or a few hosts that knock without end would be let in before anybody else.
+        Those on this machine are not told apart by their address.  Yields its turn: those who were here
+        already and of no use come later.
+
+        @raise PeerDisconnected: it is not the first of its host.
+        """
+        host = addr.host
+        here = host in self._waiting or any(each.host == host for each in self._swarm.connectedPeers)
+        if here and scopeOf(host) is not Scope.HOST:
+            raise PeerDisconnected(f"no vacancy for another peer from {host}")
+        self._waiting[host] = self._waiting.get(host, 0) + 1
+        try:
+            yield self._useless.get(host, 0)
+        finally:
+            self._waiting[host] -= 1
+            if not self._waiting[host]:
+                del self._waiting[host]
+
     def makeRoom(self) -> bool:
         """There is no slot for somebody: ask the policy who might leave; whether somebody does."""
         swarm = self._swarm
@@ -346,6 +379,10 @@ class Meeting:
         if not isinstance(victim, WireSession):
             return False
         victim.partedWell = victim.useless = True
+        host = victim.connectedPeerAddr.host
+        self._useless[host] = self._useless.pop(host, 0) + 1
+        if len(self._useless) > REMEMBERED:
+            del self._useless[next(iter(self._useless))]
         victim.close(PeerDisconnected("made room for another peer"))
         return True
 

@@ -15,7 +15,7 @@ from twisted_bt.settings import Settings
 LEECHER_SLOTS = 50
 #: Seconds a peer is left in peace before it can be asked to make room: while leeching, and while seeding,
 #: when nobody has a reason to be there but to say at once that it wants something.
-SETTLING_TIME, SEEDING_TIME = 20.0, 10.0
+SETTLING_TIME, SEEDING_TIME = 20.0, 5.0
 #: Seconds after which a peer that takes nothing of what it is offered does not want it.
 OFFERED_TIME = 30.0
 #: Seconds after which a peer that might still serve us has had its time, and one that might be served too.

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 @villain
 class RequestFlood(Villain):
     """
-    Asks for C{burst} blocks every C{interval} seconds, choked or not: what is over C{reqq} is rejected, and
-    so is all while it is choked.
+    Asks for C{burst} blocks every C{interval} seconds, choked or not: ended, nobody needs so many.
     """
 
     name = "request flood"
-    effect = Effect.TOLERATED
+    effect = Effect.CLOSED
     interval, burst = 0.2, 500
 
     def play(self, peer: VillainPeer) -> None:
@@ -44,8 +43,7 @@ class RequestFlood(Villain):
 @villain
 class DeafFlood(RequestFlood):
     """
-    Asks for blocks without end and reads nothing: what waits for it is bounded, and once too many answers
-    do, its session is ended.
+    Asks for blocks without end and reads nothing: ended, and what waits for it meanwhile is bounded.
     """
 
     name = "deaf flood"
@@ -59,10 +57,10 @@ class DeafFlood(RequestFlood):
 
 @villain
 class CancelFlood(Villain):
-    """Asks for blocks and takes that back, C{burst} times every C{interval} seconds, in one write."""
+    """Asks for blocks and takes that back, C{burst} times every C{interval} seconds: ended."""
 
     name = "cancel flood"
-    effect = Effect.TOLERATED
+    effect = Effect.CLOSED
     interval, burst = 0.2, 200
 
     def play(self, peer: VillainPeer) -> None:
@@ -82,10 +80,10 @@ class CancelFlood(Villain):
 
 @villain
 class Flapper(Villain):
-    """Is interested, and is not, C{burst} times every C{interval} seconds."""
+    """Is interested, and is not, C{burst} times every C{interval} seconds: ended."""
 
     name = "flapper"
-    effect = Effect.TOLERATED
+    effect = Effect.CLOSED
     interval, burst = 0.2, 50
 
     def play(self, peer: VillainPeer) -> None:
@@ -100,10 +98,10 @@ class Flapper(Villain):
 
 @villain
 class HaveFlood(Villain):
-    """Tells of C{burst} pieces every C{interval} seconds, again and again."""
+    """Tells of C{burst} pieces every C{interval} seconds, again and again: ended."""
 
     name = "have flood"
-    effect = Effect.TOLERATED
+    effect = Effect.CLOSED
     interval, burst = 0.2, 1000
 
     def play(self, peer: VillainPeer) -> None:
@@ -138,11 +136,11 @@ class GiantFrames(Villain):
 class FastFlood(Villain):
     """
     Suggests, allows and rejects C{burst} pieces at random every C{interval} seconds (BEP 6): only the first
-    few count.
+    few count, and then it is ended.
     """
 
     name = "fast flood"
-    effect = Effect.TOLERATED
+    effect = Effect.CLOSED
     interval, burst = 0.2, 200
 
     def play(self, peer: VillainPeer) -> None:
