@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.leechers import byEngine, byLibtorrent, byTool, contest, rawSeeders
+from tests.benchmarks.results import Result, atLeast, atMost, under
 from tests.benchmarks.seeder import libtorrentSeeder
 from tests.benchmarks.table import Quantity
 from tests.interop.swarmfiles import makeContent
@@ -22,58 +23,52 @@ def inMemory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
 
 
-def download(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
+def download(size: int, rounds: int, say: Callable[[str], object]) -> list[Result]:
     """
     From one libtorrent seeder, with the one-shot tool.
 
     @param size: bytes to download, C{rounds} times with each contestant.
-    @return: the bounds that ours does not keep.
     """
     goals = (
-        Quantity("MB/s", floor=1.0, atLeast=True),
-        Quantity("CPU s/GB", floor=1.0),
-        Quantity("peak MB", limit=150.0),
+        Quantity("MB/s", atLeast(1.0)),
+        Quantity("CPU s/GB", atMost(1.0)),
+        Quantity("peak MB", under(150.0)),
     )
     with inMemory() as name:
         content = makeContent(Path(name), size, pieceLength=_PIECE_LENGTH)
         with libtorrentSeeder(content.torrent, content.folder) as port:
-            work = f"{size / 1e6:.0f} MB over loopback from one libtorrent seeder"
             contestants = {"twisted_bt": byTool, "libtorrent": byLibtorrent}
-            return contest(content, [port], contestants, rounds, say, work, goals)
+            return contest(content, [port], contestants, rounds, say, 1, "from one seeder", goals)
 
 
-def many(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
+def many(size: int, rounds: int, say: Callable[[str], object]) -> list[Result]:
     """From fifty seeders at once, and from one beside two hundred that have nothing; see L{download}."""
-    goals = (Quantity("MB/s", floor=0.8, atLeast=True), Quantity("CPU s/GB"), Quantity("peak MB"))
+    goals = (Quantity("MB/s", atLeast(0.8)), Quantity("CPU s/GB"), Quantity("peak MB"))
     contestants = {"twisted_bt": byEngine, "libtorrent": byLibtorrent}
-    found = []
+    found: list[Result] = []
     with inMemory() as name:
         content = makeContent(Path(name), size, pieceLength=_PIECE_LENGTH)
         for seeds, idlers, what in (
-            (50, 0, "50 seeders at once"),
-            (1, 200, "one seeder, 200 idle peers connected"),
+            (50, 0, "from 50 seeders at once"),
+            (1, 200, "from one seeder, 200 idle peers connected"),
         ):
             with rawSeeders(content, _PIECE_LENGTH, seeds, idlers) as ports:
-                work = f"{size / 1e6:.0f} MB over loopback, {what}"
-                kept = contest(content, ports, contestants, rounds, say, work, goals)
-            found += [f"{what}: {fault}" for fault in kept]
+                found += contest(content, ports, contestants, rounds, say, 3, what, goals)
     return found
 
 
-def small(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
+def small(size: int, rounds: int, say: Callable[[str], object]) -> list[Result]:
     """In small pieces (an eighth of C{size}), and in small files (a tenth of it); see L{download}."""
-    goals = (Quantity("MB/s", floor=0.8, atLeast=True), Quantity("CPU s/GB"), Quantity("peak MB"))
+    goals = (Quantity("MB/s", atLeast(0.8)), Quantity("CPU s/GB"), Quantity("peak MB"))
     contestants = {"twisted_bt": byTool, "libtorrent": byLibtorrent}
-    found = []
+    found: list[Result] = []
     files = max(100, size * 20_000 >> 31)
     for what, sizes, pieceLength in (
-        ("pieces of 16 KiB", max(1 << 20, size >> 3), 1 << 14),
-        (f"{files} files of 10 KiB", {f"{n % 100:02}/{n:05}": 10 << 10 for n in range(files)}, 1 << 18),
+        ("in pieces of 16 KiB", max(1 << 20, size >> 3), 1 << 14),
+        (f"in {files:,} files of 10 KiB", {f"{n % 100:02}/{n:05}": 10 << 10 for n in range(files)}, 1 << 18),
     ):
         with inMemory() as name:
             content = makeContent(Path(name), sizes, pieceLength=pieceLength)
             with libtorrentSeeder(content.torrent, content.folder) as port:
-                work = f"{content.size / 1e6:.0f} MB over loopback in {what}"
-                kept = contest(content, [port], contestants, rounds, say, work, goals)
-        found += [f"{what}: {fault}" for fault in kept]
+                found += contest(content, [port], contestants, rounds, say, 4, what, goals)
     return found

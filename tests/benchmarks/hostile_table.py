@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks.hostile_daemon import Seen
+from tests.benchmarks.results import Result, atLeast, under
 
 #: What is kept: bytes of memory, and the part of the quiet rate.
 MOST_MEMORY = 300e6
@@ -78,14 +79,13 @@ def report(found: Outcomes, waits: Mapping[str, Mapping[bool, Sequence[float]]])
     return "\n".join(lines)
 
 
-def faults(found: Outcomes) -> list[str]:
-    """Which bounds were not kept."""
-    wrong = []
+def results(found: Outcomes, connections: int) -> list[Result]:
+    """What is kept of the quiet rate, and the memory."""
+    rows = []
     for name, both in found.items():
-        quiet = median(each.rate for each in both[False])
-        for each in both[True]:
-            if each.seen.rss >= MOST_MEMORY:
-                wrong.append(f"{name}: {each.seen.rss / _MB:.0f} MB of memory")
-            if each.rate < LEAST_RATE * quiet:
-                wrong.append(f"{name}: {each.rate / _MB:.1f} MB/s, of {quiet / _MB:.1f} in quiet")
-    return wrong
+        work = f"{name}, {connections:,} hostile connections"
+        quiet, hard = (tuple(each.rate / _MB for each in both[attacked]) for attacked in (False, True))
+        rows.append(Result(0, work, "MB/s", hard, quiet, "in quiet", atLeast(LEAST_RATE)))
+        memory = tuple(each.seen.rss / _MB for each in both[True])
+        rows.append(Result(0, work, "memory, MB", memory, goal=under(MOST_MEMORY / _MB, always=True)))
+    return rows

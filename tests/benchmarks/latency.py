@@ -12,14 +12,15 @@ from __future__ import annotations
 import socket
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.download import inMemory
 from tests.benchmarks.leechers import Command, byLibtorrent, byTool
-from tests.benchmarks.measure import Summary
+from tests.benchmarks.measure import Summary, installed
+from tests.benchmarks.results import Result, atMost
+from tests.benchmarks.table import spread
 from tests.interop.swarmfiles import Content, makeContent
 
 PIECE_LENGTH = 1 << 14
@@ -63,7 +64,10 @@ def _measure(content: Content, command: Command, target: Path) -> tuple[float, f
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         ports = [one.getsockname()[1], two.getsockname()[1]]
         process = subprocess.Popen(
-            command(content.torrent, target, ports), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command(content.torrent, target, ports),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=installed(),
         )
         try:
             link = one.accept()[0]
@@ -92,12 +96,11 @@ def _measure(content: Content, command: Command, target: Path) -> tuple[float, f
             process.wait()
 
 
-def latency(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
+def latency(size: int, rounds: int, say: Callable[[str], object]) -> list[Result]:
     """
     Measure each C{rounds} times in turn; say the results.
 
     @param size: without meaning here.
-    @return: the bounds that ours does not keep.
     """
     found: dict[str, list[tuple[float, float]]] = {each: [] for each in CONTESTANTS}
     with inMemory() as name:
@@ -106,18 +109,13 @@ def latency(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
             for each in list(CONTESTANTS)[:: -1 if number % 2 else 1]:
                 with inMemory() as target:
                     found[each].append(_measure(content, CONTESTANTS[each], Path(target)))
-    faults = []
-    for column, what in enumerate(("connection to the first verified piece", "have to request")):
-        base = Summary.of([values[column] for values in found["libtorrent"]]).middle
+    results = []
+    for column, what in enumerate(("connection to the first verified piece, ms", "have to request, ms")):
+        values = {each: tuple(1000 * run[column] for run in runs) for each, runs in found.items()}
+        result = Result(6, "react", what, values["twisted_bt"], values["libtorrent"], goal=atMost(CEILING))
         say(f"\n{what}; medians (least-most):\n")
-        for each, runs in found.items():
-            summary = Summary.of([1000 * values[column] for values in runs])
-            ratio = summary.middle / 1000 / base
-            say(f"{each:12}{summary.middle:9.2f} ms ({summary.least:.2f}-{summary.most:.2f}){ratio:8.2f}")
-            if each == "twisted_bt" and ratio > CEILING:
-                faults.append(f"{what}: {ratio:.2f} times libtorrent's; it must be at most {CEILING}")
-    return faults
-
-
-if __name__ == "__main__":
-    sys.exit(bool(latency(0, 1, print)))
+        for each, times in values.items():
+            say(f"  {each:12}{spread(times)}")
+        say(f"  ratio {result.ratio:.2f}")
+        results.append(result)
+    return results

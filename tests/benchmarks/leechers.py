@@ -6,7 +6,6 @@ others in turn.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.benchmarks.measure import Sample, installed, run
-from tests.benchmarks.table import Quantity, faults, table
+from tests.benchmarks.measure import CHECKOUT, Sample, installed, run
+from tests.benchmarks.results import Result
+from tests.benchmarks.table import Quantity, results, table
 from tests.interop.swarmfiles import Content
 
 #: Makes the command of a leecher of a torrent file into a folder, from peers at ports of 127.0.0.1.
 Command = Callable[[Path, Path, Sequence[int]], list[str]]
 _FOLDER = Path(__file__).parent
-CHECKOUT = Path(__file__).parents[2]
 
 
 def byTool(torrent: Path, folder: Path, ports: Sequence[int]) -> list[str]:
@@ -68,18 +67,20 @@ def contest(
     contestants: Mapping[str, Command],
     rounds: int,
     say: Callable[[str], object],
+    row: int,
     work: str,
     quantities: Sequence[Quantity],
-) -> list[str]:
+) -> list[Result]:
     """
     Download C{content} C{rounds} times with each of C{contestants} in turn, the first being ours and one
     called C{libtorrent}; say the results.
 
-    @return: the bounds of C{quantities} that ours does not keep.
+    @param work: what is done, beside moving that many bytes.
+    @return: for row C{row} of the goals.
     @raise CommandFailed: a contestant did not succeed.
     """
     top = content.torrent.parent
-    environment = {**installed(top / "compiled"), "PYTHONPATH": os.fspath(CHECKOUT)}
+    environment = installed()
     run([sys.executable, "-c", "import twisted_bt.cli"], CHECKOUT, top / "output.log", 60, environment)
     samples: dict[str, list[Sample]] = {each: [] for each in contestants}
     for number in range(rounds):
@@ -93,6 +94,7 @@ def contest(
             shutil.rmtree(target)
             samples[name].append(sample)
             say(f"  {name}: {sample.wall:.2f} s, CPU {sample.cpu:.2f} s, {sample.peak / 1e6:.0f} MB")
+    work = f"download {content.size / 1e6:,.0f} MB {work}"
     say(f"\n{work}; medians (least-most):\n")
     say(table(samples, "libtorrent", content.size, quantities))
-    return faults(samples, next(iter(contestants)), "libtorrent", content.size, quantities)
+    return results(row, work, samples, "libtorrent", content.size, quantities)

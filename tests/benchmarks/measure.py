@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 from threading import Timer
+
+CHECKOUT = Path(__file__).parents[2]
 
 
 class CommandFailed(Exception):
@@ -105,11 +109,17 @@ def peakOf(pid: int) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
-def installed(cache: Path) -> dict[str, str]:
+@cache
+def _compiled() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory()  # gone at the end of this process
+
+
+def installed() -> dict[str, str]:
     """
-    Our environment, but for one thing: modules are compiled once, to C{cache}, as those of an installed
-    program are; a checkout may be set to compile them in each run.
+    Our environment, with the checkout to import from.  But for one thing: modules are compiled once, to a
+    folder of this process, as those of an installed program are; a checkout may be set to compile them
+    in each run.
     """
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache)}
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONPYCACHEPREFIX": _compiled().name}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment

@@ -7,7 +7,6 @@ so the seeder is what is measured.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,28 +14,27 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tests.benchmarks.measure import Sample, peakOf, processorTime
+from tests.benchmarks.measure import Sample, installed, peakOf, processorTime
+from tests.benchmarks.results import Result, atLeast, atMost
 from tests.benchmarks.seeder import libtorrentProcess
-from tests.benchmarks.table import Quantity, faults, table
+from tests.benchmarks.table import Quantity, results, table
 from tests.interop.swarmfiles import Content, makeContent
 
 #: Faster than libtorrent, at three fifths of its processor time.
 QUANTITIES = (
-    Quantity("MB/s", floor=1.2, atLeast=True),
-    Quantity("CPU s/GB", floor=0.6),
+    Quantity("MB/s", atLeast(1.2)),
+    Quantity("CPU s/GB", atMost(0.6)),
     Quantity("peak MB"),
 )
 PIECE_LENGTH = 1 << 20
 _FOLDER = Path(__file__).parent
-_CHECKOUT = Path(__file__).parents[2]
 
 
 @contextmanager
 def _ours(content: Content) -> Iterator[tuple[int, int]]:
     argv = [sys.executable, str(_FOLDER / "our_seeder.py"), str(content.torrent), str(content.folder)]
-    environment = {**os.environ, "PYTHONPATH": str(_CHECKOUT)}
     with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=installed()
     ) as process:
         assert process.stdout is not None
         try:
@@ -67,15 +65,13 @@ def _take(content: Content, port: int, connections: int, each: int) -> float:
     return float(done.stdout)
 
 
-def seeding(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
+def seeding(size: int, rounds: int, say: Callable[[str], object]) -> list[Result]:
     """
     Give C{size} bytes away C{rounds} times with each contestant in turn: to one leecher, and a twentieth to
     each of twenty at once; say the results.
-
-    @return: the bounds that ours does not keep.
     """
     memory = Path("/dev/shm")
-    found = []
+    found: list[Result] = []
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         content = makeContent(Path(name), size, pieceLength=PIECE_LENGTH)
         for connections in (1, 20):
@@ -88,9 +84,8 @@ def seeding(size: int, rounds: int, say: Callable[[str], object]) -> list[str]:
                         sample = Sample(wall, processorTime(pid) - before, peakOf(pid))
                     samples[contestant].append(sample)
                     say(f"  {contestant}: {sample.wall:.2f} s, CPU {sample.cpu:.2f} s")
-            leechers = f"{connections} leecher{'s' * (connections > 1)}"
-            say(f"\n{size / 1e6:.0f} MB to {leechers} over loopback; medians (least-most):\n")
+            work = f"seed {size / 1e6:,.0f} MB to {connections} leecher{'s' * (connections > 1)}"
+            say(f"\n{work}; medians (least-most):\n")
             say(table(samples, "libtorrent", size, QUANTITIES))
-            kept = faults(samples, "twisted_bt", "libtorrent", size, QUANTITIES)
-            found += [f"{leechers}: {fault}" for fault in kept]
+            found += results(2, work, samples, "libtorrent", size, QUANTITIES)
     return found

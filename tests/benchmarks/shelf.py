@@ -79,16 +79,15 @@ def report(worker: str, *arguments: object, seconds: float = 1800.0) -> dict[str
 
     @raise CommandFailed: it did not succeed, or not in time.
     """
-    with tempfile.TemporaryDirectory() as name:
-        script = Path(__file__).with_name(worker)
-        ended = subprocess.run(
-            [sys.executable, str(script), *map(str, arguments)],
-            env={**installed(Path(name)), "PYTHONPATH": str(_CHECKOUT)},
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+    script = Path(__file__).with_name(worker)
+    ended = subprocess.run(
+        [sys.executable, str(script), *map(str, arguments)],
+        env=installed(),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
     if ended.returncode != 0:
         raise CommandFailed(f"{worker} {arguments[0]} ended with {ended.returncode}: {ended.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
