@@ -121,7 +121,7 @@ class IStorage(Interface):
     def signature() -> Deferred[bytes]:
         """
         An opaque value that differs once the stored bytes were changed by anybody (for files: their
-        sizes and modification times).
+        sizes and modification times).  It may say nothing yet of what was written and not flushed.
         """
 
     def flush() -> Deferred[None]:

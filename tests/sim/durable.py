@@ -11,12 +11,12 @@ from dataclasses import replace
 from hashlib import sha1
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from bitarray import bitarray
 from bitarray.util import zeros
 from twisted.internet.defer import Deferred
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -135,11 +135,11 @@ class Errors:
         self._expected = expected
 
     def __enter__(self) -> Errors:
-        globalLogPublisher.addObserver(self._hear)
+        globalLogPublisher.addObserver(cast(ILogObserver, self._hear))
         return self
 
     def __exit__(self, *reason: object) -> None:
-        globalLogPublisher.removeObserver(self._hear)
+        globalLogPublisher.removeObserver(cast(ILogObserver, self._hear))
 
     def _hear(self, event: Any) -> None:
         if event.get("log_level") in (LogLevel.error, LogLevel.critical):

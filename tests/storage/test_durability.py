@@ -112,6 +112,23 @@ class PiecesTests(SynchronousTestCase):
             files.crash()
             self.check(files, range(4))
 
+    def test_signature(self) -> None:
+        """Files are shown as they were flushed: so they look after a crash that takes back the rest."""
+        now = [100.0]
+        files = SimulatedFiles(wallClock=lambda: now[0])
+        storage = self.storage(files)
+        self.write(storage, range(3))
+        self.successResultOf(storage.flush())
+        flushed = self.successResultOf(storage.signature())
+        now[0] += 1000
+        self.write(storage, range(3, 5))
+        self.assertEqual(self.successResultOf(storage.signature()), flushed)
+        now[0] += 1
+        self.successResultOf(storage.flush())
+        shown = self.successResultOf(storage.signature())
+        self.assertNotEqual(shown, flushed)
+        self.assertEqual(self.successResultOf(self.storage(files).signature()), shown)
+
     def test_notFlushed(self) -> None:
         """What was not flushed is lost on some disks, and not on all: or these tests show nothing."""
         there = 0

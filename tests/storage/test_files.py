@@ -605,6 +605,7 @@ class SignatureTests(FileStorageTestCase):
         """Another run finds the same signature."""
         sample = Sample([PIECE, PIECE], PIECE)
         storage = self.fill(sample)
+        self.successResultOf(storage.flush())
         before = self.successResultOf(storage.signature())
         self.successResultOf(storage.close())
         self.assertEqual(self.successResultOf(self.storage(sample).signature()), before)
@@ -613,6 +614,7 @@ class SignatureTests(FileStorageTestCase):
         """A file that was made longer, touched or deleted makes it another."""
         sample = Sample([PIECE, PIECE], PIECE)
         storage = self.fill(sample)
+        self.successResultOf(storage.flush())
         seen = {self.successResultOf(storage.signature())}
         os.utime(self.path(sample, 1), ns=(5, 5))
         seen.add(self.successResultOf(storage.signature()))

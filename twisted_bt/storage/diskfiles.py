@@ -5,6 +5,8 @@ The files of one torrent, as the disk threads see them: everything here waits fo
 from __future__ import annotations
 
 import errno
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock, RLock
@@ -69,6 +71,10 @@ class DiskFiles:
         self._arranged: set[int] = set()  # files made ready for writing
         self._writes = 0  # how many there were, to all files
         self._dirty: dict[int, int] = {}  # file number -> the last write to it that was not flushed
+        self._writers: Counter[int] = Counter()  # file number -> how many write to it now
+        self._flushed: dict[
+            int, tuple[int, int]
+        ] = {}  # file number -> how it looked before what is not flushed
         self._found: set[int] = set()  # files with pieces that were found in them, perhaps not on the disk
         self._kept: set[int] = set()  # files that were flushed, or had pieces found and were
         self._lost: StorageError | None = None
@@ -90,12 +96,25 @@ class DiskFiles:
             part, rest = rest[: extent.length], rest[extent.length :]
             if self._map.files[extent.file].isPad:
                 continue
-            with self._open(extent.file, write=True) as fd:
+            with self._open(extent.file, write=True) as fd, self._writing(extent.file, fd):
                 writeAll(self._calls, fd, part, extent.offset)
+
+    @contextmanager
+    def _writing(self, number: int, fd: int) -> Iterator[None]:
+        with self._lock:
+            if number not in self._dirty and number not in self._writers:
+                self._flushed[number] = _look(self._calls.stat(fd))
+            self._writers[number] += 1
+        try:
+            yield
+        finally:
             # Not before: a flush in between would take the file for clean.
             with self._lock:
                 self._writes += 1
-                self._dirty[extent.file] = self._writes
+                self._dirty[number] = self._writes
+                self._writers[number] -= 1
+                if not self._writers[number]:
+                    del self._writers[number]
 
     def read(self, index: int, begin: int, length: int) -> bytes:
         """
@@ -213,16 +232,23 @@ class DiskFiles:
             return 0, []
 
     def signature(self) -> bytes:
-        """Size and time of each file that has bytes, see L{twisted_bt.storage.signature}."""
+        """
+        Size and time of each file that has bytes, see L{twisted_bt.storage.signature}.
+
+        Files with writes that were not flushed are shown as they were before those: a loss of power may take
+        them back to that, or leave them with a later time.
+        """
         parts = []
-        for span in self._map.files:
+        for number, span in enumerate(self._map.files):
             if span.isPad or not span.length:
                 continue
             pieces = self._layout.piecesOf(span.offset, span.length)
             size, changed = -1, 0
             try:
-                found = self._calls.look(self._folder.name(span.path))
-                size, changed = found.st_size, found.st_mtime_ns
+                size, changed = _look(self._calls.look(self._folder.name(span.path)))
+                with self._lock:
+                    if number in self._dirty or number in self._writers:
+                        size, changed = self._flushed[number]
             except (FileNotFoundError, NotADirectoryError):
                 pass
             except (OSError, ValueError) as error:
@@ -253,11 +279,13 @@ class DiskFiles:
             self._keep(number)
         for number, write in dirty.items():
             with self._open(number, write=True) as fd:
+                look = _look(self._calls.stat(fd))
                 try:
                     self._calls.sync(fd)
                 except OSError as error:
                     self._loses(number, error)
             with self._lock:
+                self._flushed[number] = look
                 if self._dirty.get(number) == write:  # else somebody wrote, or flushed, meanwhile
                     del self._dirty[number]
                 self._kept.add(number)
@@ -342,6 +370,10 @@ class DiskFiles:
 
 class _Missing(StorageError):
     """The file is not there, nor was it ever to be expected."""
+
+
+def _look(found: os.stat_result) -> tuple[int, int]:
+    return found.st_size, found.st_mtime_ns
 
 
 def _mark(bits: bitarray, pieces: range, value: bool) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 
 from twisted_bt.storage.fileio import FileCalls, ILock
+from twisted_bt.testing.descriptors import Descriptors, Lock, Open
 from twisted_bt.testing.disk import Disk, Work
 from twisted_bt.testing.diskfaults import DiskFaults, Harm
 from twisted_bt.testing.journal import Node
@@ -30,27 +31,6 @@ from twisted_bt.testing.tree import Place, Tree, fault, statOf
 
 class PowerCut(BaseException):
     """The computer stops here."""
-
-
-class _Open:
-    """An open file or folder."""
-
-    __slots__ = ("node", "path", "writable")
-
-    def __init__(self, node: FileNode | FolderNode, path: str, writable: bool) -> None:
-        self.node = node
-        self.path = path
-        self.writable = writable
-
-
-class _Lock:
-    def __init__(self, held: dict[str, None], path: str) -> None:
-        self._held = held
-        self._path = path
-        held[path] = None
-
-    def release(self) -> None:
-        self._held.pop(self._path, None)
 
 
 class SimulatedFiles(FileCalls):
@@ -80,8 +60,7 @@ class SimulatedFiles(FileCalls):
         self.used = 0
         self.sparse = True
         self._tree = Tree()
-        self._open: dict[int, _Open] = {}
-        self._lastFd = 2
+        self._open = Descriptors()
         self._locks: dict[str, None] = {}
         self._work: Work | None = None
         self._callsLeft: int | None = None  # until the power is cut
@@ -91,7 +70,7 @@ class SimulatedFiles(FileCalls):
     @property
     def openFiles(self) -> list[str]:
         """The paths of what programs have open, and of the locks they hold."""
-        return [each.path for each in self._open.values()] + list(self._locks)
+        return self._open.paths() + list(self._locks)
 
     def names(self) -> list[str]:
         """The paths of all files and links."""
@@ -191,15 +170,11 @@ class SimulatedFiles(FileCalls):
             raise fault(errno.ENOTDIR, place.path)
         if isinstance(node, FileNode) and flags & os.O_TRUNC and node.meta.size:
             self._resize(node, 0)
-        self._lastFd += 1  # never one that was used before: who uses a closed one is found out
-        self._open[self._lastFd] = _Open(node, place.path, writable)
-        return self._lastFd
+        return self._open.add(Open(node, place.path, writable))
 
     def close(self, fd: int) -> None:
         """See L{FileCalls}."""
-        closed = self._opened(fd)
-        del self._open[fd]
-        self._free(closed.node)
+        self._free(self._open.close(fd).node)
 
     def makeFolder(self, name: str, folder: int | None = None, mode: int = 0o777) -> None:
         """See L{FileCalls}."""
@@ -247,13 +222,13 @@ class SimulatedFiles(FileCalls):
         if place.path in self._locks:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), place.path)
         self.close(self.open(str(path), os.O_RDWR | os.O_CREAT, 0o600))
-        return _Lock(self._locks, place.path)
+        return Lock(self._locks, place.path)
 
     # -- content
 
     def stat(self, fd: int) -> os.stat_result:
         """See L{FileCalls}."""
-        return statOf(self._opened(fd).node)
+        return statOf(self._open.get(fd).node)
 
     def dataRanges(self, fd: int, size: int) -> list[tuple[int, int]]:
         """See L{FileCalls}."""
@@ -315,7 +290,7 @@ class SimulatedFiles(FileCalls):
 
     def sync(self, fd: int) -> None:
         """See L{FileCalls}."""
-        opened = self._opened(fd)
+        opened = self._open.get(fd)
         harm = self._meet("sync", opened.path)
         node = opened.node
         if harm.error and isinstance(node, FileNode):
@@ -394,7 +369,7 @@ class SimulatedFiles(FileCalls):
 
     def _find(self, name: str, folder: int | None, follow: bool) -> Place:
         if folder is not None and not name.startswith("/"):
-            name = f"{self._opened(folder).path}/{name}"
+            name = f"{self._open.get(folder).path}/{name}"
         return self._tree.find(name, follow)
 
     def _vacant(self, name: str, folder: int | None) -> Place:
@@ -410,14 +385,8 @@ class SimulatedFiles(FileCalls):
             raise fault(errno.ENOENT if place.node is None else errno.EISDIR, path)
         return place.node
 
-    def _opened(self, fd: int) -> _Open:
-        found = self._open.get(fd)
-        if found is None:
-            raise fault(errno.EBADF, str(fd))
-        return found
-
     def _content(self, fd: int, write: bool = False) -> tuple[str, FileNode]:
-        found = self._opened(fd)
+        found = self._open.get(fd)
         if not isinstance(found.node, FileNode):
             raise fault(errno.EISDIR, found.path)
         if write and not found.writable:
@@ -449,6 +418,6 @@ class SimulatedFiles(FileCalls):
 
     def _free(self, node: Node) -> None:
         if isinstance(node, FileNode) and not node.links:
-            if any(each.node is node for each in self._open.values()):
+            if self._open.uses(node):
                 return  # its last user frees it
             self.used -= node.allocated

@@ -187,11 +187,12 @@ class StorageContract(_TestCase):
         self.assertIs(self.result(storage.verifyPiece(1)), True)
 
     def test_signature(self) -> None:
-        """The signature differs after a write, and is the same while nothing happens."""
+        """The signature differs once a write was flushed, and is the same while nothing happens."""
         sample = self._sample()
         storage = self.makeStorage(sample)
         empty = self.result(storage.signature())
         self.result(storage.writePiece(0, sample.piece(0)))
+        self.result(storage.flush())
         written = self.result(storage.signature())
         self.assertNotEqual(empty, written)
         self.result(storage.verifyPiece(0))
