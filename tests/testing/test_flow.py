@@ -50,6 +50,10 @@ class CostTests(FlowCase):
         self.build(Link(0.01, 1e6, 1e6))
         self.assertLess(self.perBlock([self.dial(Link(0.01))[0] for _ in range(5)]), 6)
 
+    def test_lossy(self) -> None:
+        """So do those over a link that loses much."""
+        self.assertLess(self.perBlock([self.dial(Link(0.05, 1e7, 1e7, loss=0.005))[0]]), 6)
+
     def test_single(self) -> None:
         """A block alone, and a small message, cost one."""
         client, heard = self.dial(HOME)

@@ -97,7 +97,12 @@ class FlowSender(Sender):
         if self.unsent:
             if self._news:
                 self._hear()
-            return self._outstanding < self._limit and self.room > 0
+            limit = self._limit
+            free = limit - self._outstanding
+            if free <= 0 or self.room <= 0:
+                return False
+            # Where losses are the limit it is kept to exactly, but not for the price of many small chunks.
+            return limit >= self._window or free >= min(len(self.unsent), CHUNK // 2, limit / 4)
         return self.ending and not self.ended
 
     def turn(self, freeAt: float) -> None:
@@ -167,7 +172,7 @@ class FlowSender(Sender):
             return LEAST_TURN
         uplink, limit = self._uplink, self._limit
         chunk = CHUNK if uplink is None else min(uplink.chunk, max(CHUNK, int(self._window / 4)))
-        if limit < self._window:  # no more than losses allow; else what is whole goes as a whole
+        if limit < self._window:
             return max(LEAST_TURN, min(chunk, int(limit) - self._outstanding))
         return min(chunk, int(limit))
 
