@@ -86,6 +86,6 @@ def registry(size: int, rounds: int, say: Callable[[str], object], torrents: int
             work,
             "registering one, ms",
             values(ours, "seconds", 1e3 / count),
-            values(theirs, "seconds", 1e3 / count),
+            values(theirs, "seconds", 1e3 / few),
         ),
     ]
