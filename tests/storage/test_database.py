@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from tests.storage.doubles import ThreadReactor, folderFor, openFiles
 from twisted_bt.errors import SessionStopped, StorageError
 from twisted_bt.storage.database import APPLICATION_ID, StateDatabase
 from twisted_bt.storage.diskqueue import DiskThreads, ImmediateDisk
+from twisted_bt.testing.diskfaults import Fault
+from twisted_bt.testing.filesystem import SimulatedFiles
 
 TABLE = "CREATE TABLE IF NOT EXISTS numbers (number INTEGER PRIMARY KEY)"
 Connection = sqlite3.Connection
@@ -325,3 +328,19 @@ class SchemaTests(DatabaseTestCase):
 
 
 _MARKS = ("application_id", "user_version")
+
+
+class SimulatedTests(SynchronousTestCase):
+    """On a simulated disk."""
+
+    def test_openedInPart(self) -> None:
+        """If opening fails at the last step the file is free for the next attempt."""
+        files = SimulatedFiles()
+        path = Path("/state/state.sqlite")
+        files.faults.add(Fault("open", errno.EIO, path=path.name, times=1))  # the reader, after the writer
+        first = StateDatabase(path, ImmediateDisk(), calls=files)
+        self.assertRaises(StorageError, first.openNow)
+        self.assertEqual(files.openFiles, [])
+        second = StateDatabase(path, ImmediateDisk(), calls=files)
+        second.openNow()
+        self.successResultOf(second.close())

@@ -85,7 +85,11 @@ class StateDatabase:
         @raise StorageError: it cannot be read or written, is damaged, in use, another program's, or from a
             newer version of this one; then it is as it was.
         """
-        self.look(lambda connection: None)
+        try:
+            self.look(lambda connection: None)
+        except StorageError:
+            self._close()
+            raise
 
     def run(self, job: Job[T]) -> Deferred[T]:
         """

@@ -72,9 +72,7 @@ class DiskFiles:
         self._writes = 0  # how many there were, to all files
         self._dirty: dict[int, int] = {}  # file number -> the last write to it that was not flushed
         self._writers: Counter[int] = Counter()  # file number -> how many write to it now
-        self._flushed: dict[
-            int, tuple[int, int]
-        ] = {}  # file number -> how it looked before what is not flushed
+        self._flushed: dict[int, tuple[int, int]] = {}  # file number -> how it looked at the last flush
         self._found: set[int] = set()  # files with pieces that were found in them, perhaps not on the disk
         self._kept: set[int] = set()  # files that were flushed, or had pieces found and were
         self._lost: StorageError | None = None
