@@ -98,8 +98,7 @@ class Scenario:
             self._start()
         else:
             self._start()
-            size = sum(len(each.data) for each in self.world.contents)
-            self._advance(random.random() * size / 30e3)
+            self._advance(random.random() * self.world.seconds)
             self._break()
         for content in self.world.contents:
             self.run.add(content)
@@ -165,7 +164,7 @@ class Scenario:
             operation = random.choice(("rename", "remove", "make", "write", "sync", "open"))
             files.faults.add(Fault(operation, errno.EIO, times=random.choice((1, inf)), path=str(STATE)))
             return
-        path = content.name if random.random() < 0.8 else ""
+        path = content.name if random.random() < 0.6 else ""
         self.victim = content.metainfo.wireHash if path else None
         for _ in range(random.choice((1, 1, 2, 3))):
             files.faults.add(randomFault(random, path))

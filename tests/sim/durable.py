@@ -155,6 +155,7 @@ class World:
     A seeder and another leecher, both without trouble, and the host that has it.
 
     @ivar counts: what happened.
+    @ivar seconds: about how long a download takes.
     @ivar run: the life of the client that goes on.
     @ivar violations: what was found in the middle of an event.
     """
@@ -168,6 +169,7 @@ class World:
         self.byHash = {each.metainfo.wireHash: each for each in self.contents}
         self.counts: Counter[str] = Counter()
         up = random.choice((15e3, 40e3, 200e3))
+        self.seconds = sum(len(each.data) for each in self.contents) / (up + 10e3)
         self.seeder = self._helper(Link(up=up), True)
         self.other = self._helper(Link(up=20e3), False)
         latency = random.choice((0.0, 0.002, 0.03))
