@@ -36,7 +36,7 @@ class DatabaseNode(FileNode):
         if self.live is not None:
             if self.live.in_transaction:
                 self.live.rollback()
-            self._stored = self.live.serialize()
+            self._stored = self.live.image()
             self.meta = Meta(len(self._stored), now, self.meta.mode)
             self.live = None
 
@@ -82,8 +82,13 @@ class Database(sqlite3.Connection):
         self._seen = self._marks()
         self.node.committing(self._before)
         self.told()
-        self._before = self.serialize() if slow else None
+        self._before = self.image() if slow else None
         return done
+
+    def image(self) -> bytes:
+        """All of it; nothing, while it is empty."""
+        (pages,) = super().execute("PRAGMA page_count").fetchone()
+        return self.serialize() if pages else b""
 
     def began(self) -> None:
         """What is there now was there before."""
