@@ -43,11 +43,11 @@ def fillTable(node: AddressNode, random: Random) -> None:
             node.table.answered(info, now)
 
 
-def fillStore(node: DhtNode, random: Random) -> bytes:
-    """All torrents with all peers that are kept; one of their info-hashes."""
+def fillStore(node: DhtNode, random: Random, torrents: int) -> bytes:
+    """That many torrents with all peers that are kept; one of their info-hashes."""
     store = node._store
     infoHash = b""
-    for _ in range(UNLIMITED.maxTorrents):
+    for _ in range(torrents):
         infoHash = random.randbytes(20)
         for _ in range(UNLIMITED.maxPeers):
             store.add(infoHash, random.randbytes(6), False, reactor.seconds())
@@ -71,7 +71,8 @@ def main() -> None:
     table, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     tracemalloc.start()
-    infoHash = fillStore(node, random) if "--empty" not in sys.argv else random.randbytes(20)
+    torrents = int(sys.argv[1]) if len(sys.argv) > 1 else UNLIMITED.maxTorrents
+    infoHash = fillStore(node, random, torrents)
     store, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     if node._ticking is not None:
