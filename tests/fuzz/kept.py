@@ -5,8 +5,10 @@ Targets: what is read from our own disk, where anybody may have written to it.
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 from bitarray import bitarray
 
@@ -55,9 +57,9 @@ class Configuration(Target):
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._file = (
-            Path(mkdtemp(prefix="twisted_bt-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None))
-            / "config.toml"
+        folder = mkdtemp(prefix="twisted_bt-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None)
+        finalize(self, rmtree, folder)
+        self._file = Path(folder) / "config.toml"
         )
         self._options = list(allOptions())
 
