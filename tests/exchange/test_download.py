@@ -792,14 +792,29 @@ class ParoleTests(SynchronousTestCase):
         self.assertEqual(len(scene.ask(first)), 4)
 
     def test_rescued(self) -> None:
-        """What a slow one has alone goes to who has nothing else to do."""
+        """What a silent one has alone goes to who has nothing else to do, all of it."""
         scene = Scene(pieces=1, blocks=8)
         idle, slow = scene.peer("idle"), scene.peer("slow")
         slow.parole = True
         scene.ask(slow)
         self.assertEqual(scene.ask(idle), [])
-        scene.now += 3
+        scene.now += 6
         self.assertEqual(len(scene.ask(idle)), 4)
+        self.assertEqual(scene.ask(slow), [])
+
+    def test_provenFirst(self) -> None:
+        """A piece that was wrong is not for who never sent anything, while somebody is there who did."""
+        scene, honest, liar = self.scene()
+        scene.download.removePeer(liar)
+        scene.download.setWanted(bitarray("10000"))
+        silent = scene.peer("silent")
+        self.assertEqual({block.index for block in scene.ask(silent)}, {0})
+        scene.now += 6
+        self.assertEqual({block.index for block in scene.ask(honest)}, {0})
+        scene.download.peerChoked(honest)
+        for block in list(honest.outstanding):
+            scene.download.rejected(honest, Block(0, block * BLOCK_LENGTH, BLOCK_LENGTH), scene.now)
+        self.assertEqual({block.index for block in scene.ask(silent)}, {0})
 
     def test_complete(self) -> None:
         """With one liar among three, sharing blocks at random, all is right in the end and the liar known."""

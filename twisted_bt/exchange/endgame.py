@@ -28,7 +28,8 @@ MAX_ASKERS = 3
 #: How many blocks a peer takes over at a time.
 MAX_TAKEN = 32
 
-#: Seconds sooner that a peer must be to take a block over while there is other work, or of a solo piece.
+#: Seconds sooner that a peer must be to take a block over while there is other work; and of silence, before
+#: who is on parole does, or a piece that somebody works at alone is another's.
 PATIENCE = 5.0
 
 #: Seconds for which the order of peers by speed is used again, and between two looks of a peer that
@@ -74,7 +75,7 @@ class Endgame:
                 if not mask[index] or index in peer.refusing or block in peer.outstanding:
                     continue
                 piece = self._ledger.pieces[index]
-                if (piece.solo or peer.parole) and sooner <= PATIENCE:
+                if piece.solo or (peer.parole and owner.silence(now) <= PATIENCE):
                     continue
                 if len(piece.askers[number]) >= MAX_ASKERS and self._crowded(piece.askers[number], peer, now):
                     continue

@@ -199,18 +199,18 @@ class PeerDownload:
         Seconds until it has sent what it owes, by its rate and by how long it has been silent
         (silence tends to go on), and the seconds that it takes for a block.
         """
-        silence = self._silence(now)
+        silence = self.silence(now)
         step = self.step(now)
         return len(self.outstanding) * step + silence, step
 
     def step(self, now: float) -> float:
         """Seconds that it takes for a block."""
         pace = self.rate.rate(now)
-        if not pace and self._silence(now) < 2.0:
+        if not pace and self.silence(now) < 2.0:
             pace = OPTIMISTIC
         return BLOCK_LENGTH / max(pace, 1.0)
 
-    def _silence(self, now: float) -> float:
+    def silence(self, now: float) -> float:
         """Seconds for which it has owed us something and sent nothing."""
         asked = next(iter(self.outstanding.values()), now)
         return max(0.0, now - max(self.lastReceived, asked))

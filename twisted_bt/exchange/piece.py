@@ -41,6 +41,7 @@ class PieceDownload:
     @ivar solo: one peer at a time, so that it is plain who lied: an earlier version was corrupt, or the peer
         is on parole.
     @ivar owner: that peer, when C{solo}.
+    @ivar wrong: how many versions of it were corrupt.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class PieceDownload:
         "size",
         "solo",
         "tail",
+        "wrong",
     )
 
     def __init__(self, index: int, base: int, count: int, size: int, buffer: memoryview, solo: bool) -> None:
@@ -71,6 +73,7 @@ class PieceDownload:
         self.senders: list[Hashable] = [NOBODY] * count
         self.solo = solo
         self.owner: PeerDownload | None = None
+        self.wrong = 0
 
     def block(self, number: int) -> Block:
         """Block C{number} of the piece."""
@@ -89,7 +92,3 @@ class PieceDownload:
         if self.solo:
             return self.owner is None or self.owner is peer
         return not peer.parole
-
-    def open(self) -> None:
-        """Anybody may be asked from now on."""
-        self.solo, self.owner = False, None

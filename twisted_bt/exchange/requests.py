@@ -26,17 +26,19 @@ from bitarray.util import zeros
 
 from twisted_bt.exchange.availability import Availability
 from twisted_bt.exchange.buffers import PieceBuffers
-from twisted_bt.exchange.endgame import Endgame
+from twisted_bt.exchange.endgame import PATIENCE, Endgame
 from twisted_bt.exchange.ledger import Ledger
 from twisted_bt.exchange.peerdownload import PeerDownload
+from twisted_bt.exchange.piece import PieceDownload
 from twisted_bt.exchange.suspects import Suspects
 from twisted_bt.exchange.wishes import Wishes
 from twisted_bt.interfaces import IPiecePicker
-from twisted_bt.torrent.pieces import Block, PieceLayout
+from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
 
 _LEFT = attrgetter("left")
 
-#: Seconds that a peer which works at a piece alone may need for it when others have nothing else to do.
+#: Seconds that a peer which works at a piece alone may need for it when others have nothing else to do;
+#: twice as many for each version of it that was wrong, or it might be shared with a liar for ever.
 RESCUED_AFTER = 20.0
 
 
@@ -108,7 +110,10 @@ class Requests:
         return asked
 
     def _open(self, index: int, peer: PeerDownload, mask: bitarray) -> bool:
-        return bool(mask[index]) and self._ledger.pieces[index].openTo(peer) and index not in peer.refusing
+        if not mask[index] or index in peer.refusing:
+            return False
+        piece = self._ledger.pieces[index]
+        return piece.openTo(peer) and (not piece.solo or piece.owner is peer or self._trusted(index, peer))
 
     def _continue(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
         """Ask for blocks of pieces that are begun.  Returns how many."""
@@ -125,20 +130,40 @@ class Requests:
     def _rescue(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
         """
         There is nothing else for it: ask for blocks of pieces that it should not work at, because it is on
-        parole, or because somebody else does so alone and will take long.  Returns how many.
+        parole, or because somebody else does so alone and is silent or too slow.  Returns how many.
         """
         before = len(asked)
-        for piece in list(self._ledger.partial.values()):
-            if not mask[piece.index] or piece.index in peer.refusing:
+        for piece in list(self._ledger.pieces.values()):
+            if not piece.left or not mask[piece.index] or piece.index in peer.refusing:
                 continue
-            if piece.owner is not None and piece.left * piece.owner.step(now) > RESCUED_AFTER:
-                piece.open()
-            if piece.owner is None:
+            if piece.solo and not (self._trusted(piece.index, peer) and self._takeAway(piece, now)):
+                continue
+            if piece.free:
                 room -= self._ledger.ask(piece, peer, room, now, asked)
                 peer.current = piece
                 if not room:
                     break
         return len(asked) - before
+
+    def _trusted(self, index: int, peer: PeerDownload) -> bool:
+        """Whether C{peer} ever sent anything, or nobody who did has piece C{index}."""
+        if peer.rate.total:
+            return True
+        return not any(other.rate.total and other.serves(index) for other in self._peers)
+
+    def _takeAway(self, piece: PieceDownload, now: float) -> bool:
+        """Whether C{piece} is nobody's now, since who had it alone is silent, or much too slow."""
+        owner = piece.owner
+        if owner is None:
+            return True
+        pace = owner.rate.rate(now)
+        patience = RESCUED_AFTER * 2**piece.wrong
+        if owner.silence(now) <= PATIENCE and (not pace or piece.left * BLOCK_LENGTH <= pace * patience):
+            return False
+        blocks = range(piece.base, piece.base + piece.last + 1)
+        self._ledger.release(owner, [block for block in blocks if block in owner.outstanding])
+        piece.owner = None
+        return True
 
     def _begin(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
         """Ask for blocks of new pieces.  Returns how many."""
@@ -148,8 +173,9 @@ class Requests:
             candidates[index] = 0
         avoided: list[int] = []
         if self._suspects:
-            # Pieces that it had a part in when they were corrupt: rather let somebody else try.
-            avoided = [index for index in self._suspects.involved(peer.key) if candidates[index]]
+            # Pieces that it had a part in when they were corrupt: rather let somebody else try, who sends.
+            suspicious = self._suspects.involved(peer.key) if peer.rate.total else self._suspects
+            avoided = [index for index in suspicious if candidates[index]]
             for index in avoided:
                 candidates[index] = 0
         while room:
@@ -170,6 +196,7 @@ class Requests:
             candidates[picked] = 0
             self._wishes.begin(picked)
             piece = self._ledger.begin(picked, buffer, peer.parole or picked in self._suspects)
+            piece.wrong = self._suspects.versions(picked)
             peer.current = piece
             room -= self._ledger.ask(piece, peer, room, now, asked)
         return len(asked) - before

@@ -9,7 +9,7 @@ else.  The wire protocol has no means against this; libtorrent calls it smart ba
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from hashlib import blake2b
 
 from twisted_bt.exchange.piece import PieceDownload
@@ -37,6 +37,13 @@ class Suspects:
 
     def __contains__(self, index: int) -> bool:
         return index in self._versions
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._versions)
+
+    def versions(self, index: int) -> int:
+        """How many corrupt versions of piece C{index} are known."""
+        return len(self._versions.get(index, ()))
 
     def involved(self, key: Hashable) -> list[int]:
         """The pieces of which C{key} sent a part of a corrupt version."""
