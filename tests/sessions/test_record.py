@@ -4,13 +4,16 @@ What is known of a torrent's pieces between runs.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_bt.settings import Settings
 from twisted_bt.testing.disk import Disk
+from twisted_bt.testing.diskfaults import Fault
 from twisted_bt.testing.link import Link
 from twisted_bt.testing.swarm import SimulatedSwarm
 
@@ -44,4 +47,23 @@ class SavingTests(SynchronousTestCase):
         self.assertEqual([files for writing, files in saved if not writing and files], [])
         self.assertGreater(len(saved), 3)
         self.assertFalse(saved[-1][0])
+        swarm.stop()
+
+    def test_closedBetweenSaves(self) -> None:
+        """Files are closed once all saves are over, also if the one at the end fails at once."""
+        swarm = SimulatedSwarm(size=1_000_000, seed=1)
+        host = swarm.network.host()
+        seeder = swarm.seeder(host=swarm.network.host(link=Link(up=100e3)))
+        leecher = swarm.leecher(Settings(stateDir=Path("/state")), host, storageFactory=None)
+        leecher.connect(seeder)
+        swarm.advance(3)
+        record = leecher.session.record
+        host.files.faults.add(Fault("commit", errno.EIO, times=1))
+        host.files.faults.add(Fault("sync", delay=1.0))
+        closing = Deferred.fromCoroutine(record.close())
+        saving = record.save()
+        swarm.run(closing)
+        self.successResultOf(saving)
+        self.assertEqual(host.files.openFiles, ["/state/state.sqlite.lock"])
+        host.files.faults.clear()
         swarm.stop()

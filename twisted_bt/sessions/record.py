@@ -234,7 +234,6 @@ class Record:
         await self._close(True)
 
     async def _close(self, save: bool) -> None:
-        storage = self._storage
         if save and self.opened:
             try:
                 await self.save()
@@ -244,9 +243,11 @@ class Record:
                     name=self._metainfo.name,
                     reason=str(reason),
                 )
-        self._storage = None
         self.opened = False
+        await self._saving.acquire()  # another save may be under way; those that wait find nothing to do
+        storage, self._storage = self._storage, None
         self._known = False
+        self._saving.release()
         if storage is not None:
             try:
                 await storage.close()
