@@ -15,6 +15,7 @@ from twisted_bt.storage.database import StateDatabase
 from twisted_bt.storage.diskqueue import ImmediateDisk
 from twisted_bt.storage.filepool import FilePool
 from twisted_bt.storage.files import FileStorage
+from twisted_bt.storage.folder import DataFolder
 from twisted_bt.testing.filesystem import SimulatedFiles
 from twisted_bt.testing.storages import Sample
 from twisted_bt.testing.swarm import makeTorrent
@@ -153,6 +154,26 @@ class PiecesTests(SynchronousTestCase):
             self.successResultOf(storage.flush())
             files.crash()
             self.check(files, range(count))
+
+    def test_lookedAtAfterKill(self) -> None:
+        """
+        Files that a killed process left, and in which nothing new was found, are as they are shown once they
+        were flushed.
+        """
+        for files in disks():
+            storage = self.storage(files)
+            self.write(storage, range(1))
+            self.successResultOf(storage.flush())
+            folder = DataFolder(FOLDER / "data", files)
+            fd = folder.openFile(self.sample.files[1].path, True)
+            files.write(fd, [memoryview(b"half a piece")], 2000)
+            files.kill()
+            storage = self.storage(files)
+            self.assertFalse(self.successResultOf(storage.verifyPiece(1)))
+            self.successResultOf(storage.flush())
+            shown = self.successResultOf(storage.signature())
+            files.crash()
+            self.assertEqual(self.successResultOf(self.storage(files).signature()), shown)
 
     def test_namesAfterKill(self) -> None:
         """A file that a killed process made is on the disk, by name, once others wrote to it and flushed."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock, RLock
 from typing import NoReturn
@@ -73,8 +73,10 @@ class DiskFiles:
         self._dirty: dict[int, int] = {}  # file number -> the last write to it that was not flushed
         self._writers: Counter[int] = Counter()  # file number -> how many write to it now
         self._flushed: dict[int, tuple[int, int]] = {}  # file number -> how it looked at the last flush
-        self._found: set[int] = set()  # files with pieces that were found in them, perhaps not on the disk
-        self._kept: set[int] = set()  # files that were flushed, or had pieces found and were
+        # Somebody had to look what is in the files: perhaps a process that was killed wrote it, and did not
+        # come to flush it.
+        self._doubted = False
+        self._kept: set[int] = set()  # files that were flushed since they were opened first
         self._lost: StorageError | None = None
 
     # -- pieces
@@ -141,16 +143,10 @@ class DiskFiles:
 
         @raise StorageError: the disk said no; not raised for what is just missing.
         """
+        self._doubted = True
         buffer = self._scratch.take(self._layout.pieceSize(index))
-        offset = self._layout.pieceOffset(index)
-        if self._fill(buffer, offset) is not None or not self._check(index, buffer):
-            return False
-        # It may have been written by a process that was killed before it came to flush it.
-        for extent in self._map.extents(offset, len(buffer)):
-            if not self._map.files[extent.file].isPad and extent.file not in self._kept:
-                with self._lock:
-                    self._found.add(extent.file)
-        return True
+        missing = self._fill(buffer, self._layout.pieceOffset(index))
+        return missing is None and self._check(index, buffer)
 
     def _fill(self, buffer: memoryview, offset: int) -> int | None:
         """Content from C{offset} on into C{buffer}; returns the number of the file that lacks some of it."""
@@ -271,10 +267,8 @@ class DiskFiles:
     def _flush(self) -> None:
         with self._lock:
             dirty = dict(self._dirty)
-            found = self._found - dirty.keys()
-            self._found -= dirty.keys()
-        for number in found:
-            self._keep(number)
+        if self._doubted:
+            self._keepFound(dirty)
         for number, write in dirty.items():
             with self._open(number, write=True) as fd:
                 look = _look(self._calls.stat(fd))
@@ -289,18 +283,23 @@ class DiskFiles:
                 self._kept.add(number)
         self._folder.sync()
 
-    def _keep(self, number: int) -> None:
-        """Sync a file that was not written to; one that is gone is for L{signature} to tell."""
-        with self._lock:
-            self._found.discard(number)
+    def _keepFound(self, dirty: Container[int]) -> None:
+        """Sync the files that were found, not written; one that is gone is for L{signature} to tell."""
+        for number, span in enumerate(self._map.files):
+            if number in self._kept or number in dirty or span.isPad or not span.length:
+                continue
+            with suppress(_Missing), self._open(number, write=False) as fd:
+                self._folder.use(span.path)
+                try:
+                    self._calls.sync(fd)
+                except OSError as error:
+                    if error.errno not in (
+                        errno.EINVAL,
+                        errno.ENOTSUP,
+                    ):  # nobody can write to it, nor sync it
+                        self._loses(number, error)
             self._kept.add(number)
-        with suppress(_Missing), self._open(number, write=False) as fd:
-            self._folder.use(self._map.files[number].path)
-            try:
-                self._calls.sync(fd)
-            except OSError as error:
-                if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # nobody can write to it, nor sync it
-                    self._loses(number, error)
+        self._doubted = False
 
     def _loses(self, number: int, error: OSError) -> NoReturn:
         why = explained(error, self._name(number))
