@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from gc import get_referents
 from types import CoroutineType, FunctionType, MethodType
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -37,10 +37,16 @@ def abandon(reactor: object, roots: Iterable[object]) -> None:
     """
     deferreds, coroutines = _find(reactor, roots)
     for deferred in deferreds:
-        cast(list[Any], deferred.callbacks).clear()
+        _callbacks(deferred).clear()
         deferred._debugInfo = None  # nobody is there to handle its failure
     for coroutine in coroutines:
         _close(coroutine)
+
+
+def _callbacks(deferred: Deferred[Any]) -> list[Any]:
+    # It got another name with Twisted 25.5.
+    found: list[Any] = vars(deferred)["_callbacks" if hasattr(deferred, "_callbacks") else "callbacks"]
+    return found
 
 
 def _close(coroutine: Any) -> None:
@@ -57,14 +63,15 @@ def _close(coroutine: Any) -> None:
 def _find(reactor: object, roots: Iterable[object]) -> tuple[list[Deferred[Any]], list[Any]]:
     deferreds: list[Deferred[Any]] = []
     coroutines: list[Any] = []
-    todo = list(roots)
+    # What the application itself put off has nothing that is to be closed.
+    todo = [each for each in roots if not callable(each) or _moduleOf(each).startswith("twisted")]
     seen = {id(each): each for each in todo}  # kept, so that no number is used again
     while todo:
         found = todo.pop()
         if isinstance(found, Deferred):
             deferreds.append(found)
             # Not who would cancel it: others may wait for us and for others.
-            inner: Iterable[object] = (cast(Any, found.callbacks), getattr(found, "result", None))
+            inner: Iterable[object] = (_callbacks(found), getattr(found, "result", None))
         elif isinstance(found, CoroutineType):
             coroutines.append(found)
             inner = get_referents(found)
@@ -89,13 +96,17 @@ def _isTheirs(found: Any, reactor: object) -> bool:
         frame = found.cr_frame
         return frame is not None and _isOurs(frame.f_globals.get("__name__", ""))
     if isinstance(found, (FunctionType, MethodType)):
-        return _isOurs(getattr(found, "__module__", None) or "")
+        return _isOurs(_moduleOf(found))
     if isinstance(found, (type, str, bytes, int, float)):
         return False
     module = type(found).__module__
     if module == "builtins":
         return type(found).__name__ not in ("module", "frame", "traceback", "code", "getset_descriptor")
     return module in _PLAIN or _isOurs(module)
+
+
+def _moduleOf(function: object) -> str:
+    return getattr(function, "__module__", None) or ""
 
 
 def _isOurs(module: str) -> bool:

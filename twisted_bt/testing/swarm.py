@@ -29,6 +29,7 @@ from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.settings import Settings
 from twisted_bt.storage.memory import MemoryContent, MemoryStorageFactory
+from twisted_bt.testing.crashing import Crashing
 from twisted_bt.testing.faults import FaultyStorageFactory
 from twisted_bt.testing.host import Host
 from twisted_bt.testing.invariants import endFaults, slotFaults
@@ -80,7 +81,7 @@ class SimulatedStorages(MemoryStorageFactory):
         return super().storageFor(metainfo, dataDirPath)
 
 
-class Member(SwarmObserver):
+class Member(Crashing, SwarmObserver):
     """
     One client of a L{SimulatedSwarm}.
 
@@ -203,6 +204,7 @@ class SimulatedSwarm:
             storages.client = client
         client.startService()
         member = Member(host, client, self.metainfo)
+        member.began(client.settings, plugins, client.random, FOLDER)
         layout = self.metainfo.layout
         for index in pieces:
             begin = layout.pieceOffset(index)
