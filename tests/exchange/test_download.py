@@ -1025,6 +1025,33 @@ class EndgameTests(SynchronousTestCase):
             peer.lastReceived = scene.now
         self.assertEqual(scene.ask(second), owed[:7:-1])
 
+    def busy(self, scene: Scene) -> tuple[PeerDownload, PeerDownload, list[Block]]:
+        """A peer that needs three seconds for the eight blocks that it owes; a fast one that is idle."""
+        owner, idle = scene.peer("owner"), scene.peer("idle")
+        owner.target = idle.target = 8
+        owed = scene.ask(owner)
+        owner.rate.add(8 * BLOCK_LENGTH, scene.now)
+        scene.now += 3
+        owner.lastReceived = scene.now
+        idle.rate.add(10**7, scene.now)
+        return owner, idle, owed
+
+    def test_nextOnes(self) -> None:
+        """The next two blocks of a peer that sends stay with it."""
+        scene = Scene(pieces=1, blocks=8)
+        _, idle, owed = self.busy(scene)
+        self.assertEqual(scene.ask(idle), owed[:1:-1])
+
+    def test_beforeTheEnd(self) -> None:
+        """
+        While others have work, who is idle takes over what it sends a second sooner, but not the next four.
+        """
+        scene = Scene(pieces=2, blocks=8)
+        _, idle, owed = self.busy(scene)
+        scene.download.peerBitfield(idle, bitarray("10"))
+        self.assertEqual(scene.ask(idle), owed[:3:-1])
+        self.assertFalse(scene.download.inEndgame)
+
     def test_notForWhoSnubs(self) -> None:
         """A peer that snubs us takes nothing over."""
         scene = Scene(pieces=1)

@@ -411,6 +411,21 @@ class AskingTests(SwarmCase):
         self.assertEqual(peer.heardOf(RejectRequest), [RejectRequest(other, 0, 16384)])
         self.assertEqual(peer.heardOf(Piece), [])
 
+    def test_requestsFirst(self) -> None:
+        """When there is room again, what we ask for goes before the blocks that the peer asked for."""
+        member = self.swarm.member(range(5))
+        peer = self.met(member, HaveAll(), Interested())
+        session = self.sessionOf(member, peer)
+        session.sendingPaused(True)
+        peer.say(Unchoke(), Request(0, 0, 16384))
+        self.advance(1)
+        self.assertEqual(peer.heardOf(Piece), [])
+        session.sendingPaused(False)
+        self.advance(1)
+        said = [type(each) for each in peer.heard if isinstance(each, Request | Piece)]
+        self.assertEqual(said[-1], Piece)
+        self.assertIn(Request, said)
+
     def test_tooMany(self) -> None:
         """More requests than C{reqq} are rejected."""
         member = self.swarm.seeder(Settings(requestQueueLimit=5))

@@ -8,13 +8,15 @@ takes over blocks where it will be sooner: from the peer that will need longest,
 first, and only as far as this peer has them before that one would.  Two peers of equal speed share
 what is left and waste nothing; a stalled one loses all it owes.
 
-Before the end game the same happens to peers that are much slower (L{PATIENCE} seconds), since
-their pieces hold memory that others could use.
+Before the end game the same happens, where it gains something (L{GAIN} seconds): in a young swarm
+everything that an idle peer could serve is asked of busy ones.  The next few blocks of a peer are
+probably on their way: to cancel them would come too late, so they stay unless it is much slower.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 
 from bitarray import bitarray
 
@@ -28,8 +30,14 @@ MAX_ASKERS = 3
 #: How many blocks a peer takes over at a time.
 MAX_TAKEN = 32
 
-#: Seconds sooner that a peer must be to take a block over while there is other work; and of silence, before
-#: who is on parole does, or a piece that somebody works at alone is another's.
+#: Seconds sooner that a peer must be to take a block over while there is other work.
+GAIN = 1.0
+
+#: How many of a peer's next blocks are probably on their way: while there is other work, and at the end.
+ON_THEIR_WAY, ON_THEIR_WAY_AT_END = 4, 2
+
+#: Seconds sooner that a peer must be to take over one of those; and of silence, before who is on parole
+#: does, or a piece that somebody works at alone is another's.
 PATIENCE = 5.0
 
 #: Seconds for which the order of peers by speed is used again, and between two looks of a peer that
@@ -58,7 +66,8 @@ class Endgame:
             return taken
         step = BLOCK_LENGTH / (peer.rate.rate(now) or OPTIMISTIC)
         mine = (len(peer.outstanding) + 1) * step
-        patience = 0.0 if atEnd else PATIENCE
+        patience = 0.0 if atEnd else GAIN
+        coming = ON_THEIR_WAY_AT_END if atEnd else ON_THEIR_WAY
         room = min(room, MAX_TAKEN)
         for owner in self._inOrder(now, atEnd):
             if owner is peer or not owner.outstanding:
@@ -66,9 +75,9 @@ class Endgame:
             theirs, theirStep = owner.finishesIn(now)
             if theirs - mine <= patience:
                 break
-            for block in reversed(owner.outstanding):
+            for before, block in zip(count(len(owner.outstanding) - 1, -1), reversed(owner.outstanding)):
                 sooner = theirs - mine
-                if room <= 0 or sooner <= patience:
+                if room <= 0 or sooner <= (patience if before >= coming else PATIENCE):
                     break
                 theirs -= theirStep
                 index, number = divmod(block, self._ledger.blocksPerPiece)

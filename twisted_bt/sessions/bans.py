@@ -5,6 +5,7 @@ Who is not talked to any more: peers that sent blocks which were proved wrong, o
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from twisted_bt.torrent.addresses import PeerAddr
 
@@ -46,3 +47,7 @@ class Bans:
 
     def __len__(self) -> int:
         return len(self._addresses)
+
+    def __iter__(self) -> Iterator[PeerAddr]:
+        """The addresses, the oldest first."""
+        return iter(self._addresses)

@@ -134,8 +134,9 @@ class PeerSession(WireSession["SwarmSession"]):
         """The transport is full, or has room again."""
         self.sendingBlocked = paused
         if not paused:
-            self.swarmSession.uploader.serve(self)
+            # Requests go first: behind blocks they would wait for as long as there are any.
             self.flush(self.swarmSession.downloader.requests(self))
+            self.swarmSession.uploader.serve(self)
 
     def pauseReading(self, paused: bool) -> None:
         """Take nothing more from the peer for now, because the disk is behind; or take again."""
