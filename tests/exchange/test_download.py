@@ -14,7 +14,7 @@ from tests.exchange.outcome import Outcome, send
 from twisted_bt.errors import ProtocolError
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.exchange.download import Download
-from twisted_bt.exchange.peerdownload import MIN_PIPELINE, PeerDownload
+from twisted_bt.exchange.peerdownload import MIN_PIPELINE, REFUSES_FOR, PeerDownload
 from twisted_bt.exchange.picker import RarestFirst, Sequential
 from twisted_bt.interfaces import Buffer, IPiecePicker
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block, PieceLayout
@@ -846,6 +846,20 @@ class ParoleTests(SynchronousTestCase):
 
 class TimeTests(SynchronousTestCase):
     """Peers that do not answer."""
+
+    def test_refusesForAWhile(self) -> None:
+        """Who rejected requests for a piece is asked for it again later: it may have meant earlier ones."""
+        scene = Scene(pieces=1, blocks=4)
+        peer = scene.peer("a")
+        asked = scene.ask(peer)
+        for block in asked:
+            scene.download.rejected(peer, block, scene.now)
+        scene.now += REFUSES_FOR
+        scene.download.tick(scene.now)
+        self.assertEqual(scene.ask(peer), [])
+        scene.now += 1
+        scene.download.tick(scene.now)
+        self.assertEqual(scene.ask(peer), asked)
 
     def test_snub(self) -> None:
         """Who owes us blocks and sends none for a minute loses them to others, and is asked for one."""

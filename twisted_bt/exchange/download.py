@@ -28,7 +28,7 @@ from twisted_bt.exchange.availability import Availability
 from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.exchange.holdings import Holdings
 from twisted_bt.exchange.ledger import Ledger
-from twisted_bt.exchange.peerdownload import PeerDownload
+from twisted_bt.exchange.peerdownload import REFUSES_FOR, PeerDownload
 from twisted_bt.exchange.requests import Requests
 from twisted_bt.exchange.suspects import Suspects
 from twisted_bt.exchange.verdicts import Verdicts
@@ -251,7 +251,10 @@ class Download:
         It will not send C{block} (BEP 6).  Returns whether that was asked of it, ever: a peer that
         rejects what was not breaks the rules.
         """
-        return self._arrivals.rejected(peer, block)
+        asked = self._arrivals.rejected(peer, block)
+        if peer.refusing:
+            peer.refusedAt = now
+        return asked
 
     def cancels(self) -> list[tuple[PeerDownload, Block]]:
         """Who should be told, once, that a block is not needed any more.  Peers may be gone meanwhile."""
@@ -365,6 +368,8 @@ class Download:
         """
         for peer in self._peers:
             peer.adapt(now, self._pipelineSeconds, self._requests.maxPipeline)
+            if peer.refusing and now - peer.refusedAt > REFUSES_FOR:
+                peer.refusing.clear()
             if peer.outstanding:
                 snubs, lost = peer.overdue(now, self._snubTimeout, self._ledger.blocksPerPiece)
                 if snubs:

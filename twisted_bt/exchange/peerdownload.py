@@ -41,6 +41,10 @@ LOST_AFTER = 20.0
 #: ... that were asked so much later, since a peer may serve a little out of order.
 _DISORDER = 5.0
 
+#: Seconds after which a peer is asked again for pieces that it rejected: it may have meant an earlier request
+#: for the same block, one that we had cancelled.
+REFUSES_FOR = 20.0
+
 #: Seconds in which a peer that choked us should have rejected what it will not send (BEP 6).
 REJECTS_WITHIN = 20.0
 
@@ -61,7 +65,8 @@ class PeerDownload:
     @ivar parole: it had a part in a piece that was wrong; it works alone until a piece of its own is right.
     @ivar allowedFast: pieces it serves although it chokes us.
     @ivar suggested: pieces it suggested, the latest last.
-    @ivar refusing: pieces it rejected requests for while it did not choke us.
+    @ivar refusing: pieces it rejected requests for while it did not choke us; for a while.
+    @ivar refusedAt: when it did so last.
     @ivar outstanding: ids of the blocks it owes us and when each was asked, oldest first.
     @ivar late: ids of the blocks asked once and owed no more; they may still come.
     @ivar rate: what it sends us.
@@ -88,6 +93,7 @@ class PeerDownload:
         "outstanding",
         "parole",
         "rate",
+        "refusedAt",
         "refusing",
         "reqq",
         "seed",
@@ -122,6 +128,7 @@ class PeerDownload:
         self.alone = (self,)  # shared by all blocks asked of it alone: "is" tells them from duplicates
         self.witness = -1  # a piece it has that we need, or -1 if there is none
         self.lastReceived = self.unchokedAt = self.chokedAt = self.stealAt = float("-inf")
+        self.refusedAt = float("-inf")
         self.lastServed = float("-inf")  # when the latest block that arrived had been asked
         self._seen = 0
         self._seenAt = float("-inf")

@@ -6,6 +6,7 @@ Peers that mean harm, for tests: each does one thing wrong, and says what a good
 """
 
 from twisted_bt.testing.villains.base import Effect, ITarget, Villain, VillainPeer, Way
+from twisted_bt.testing.villains.dhtpoison import DhtPoison
 from twisted_bt.testing.villains.floods import (
     CancelFlood,
     ConnectionFlood,
@@ -39,6 +40,7 @@ __all__ = [
     "ConnectionFlood",
     "Corrupter",
     "DeafFlood",
+    "DhtPoison",
     "Effect",
     "ExtensionAbuser",
     "FastFlood",
