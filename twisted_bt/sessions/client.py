@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred, succeed
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from twisted_bt.errors import MagnetError, MetainfoError, PeerDisconnected, SessionStopped, StorageError
 from twisted_bt.interfaces import IClientReactor, ISwarmObserver, Random
 from twisted_bt.sessions.assembly import Assembly
-from twisted_bt.sessions.engine import Engine, ITicking, Plugins
+from twisted_bt.sessions.engine import Engine, Plugins
 from twisted_bt.sessions.herald import Herald
 from twisted_bt.sessions.library import Library
 from twisted_bt.sessions.life import SwarmStatus
@@ -34,6 +33,7 @@ from twisted_bt.sessions.observers import Observers
 from twisted_bt.sessions.registering import Registered
 from twisted_bt.sessions.service import ClientService, withRunning
 from twisted_bt.sessions.swarm import SwarmSession
+from twisted_bt.sessions.ticking import Ticking
 from twisted_bt.sessions.torrentmap import TorrentLoc, TorrentMap, TorrentPresence
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.torrent.addresses import PeerAddr
@@ -99,8 +99,7 @@ class ClientSession(MultiService):
         self._waiting: list[Deferred[None]] = []
         self._restored: list[Deferred[None]] | None = []
         self._stopping: list[Deferred[None]] | None = None
-        self._busy: dict[ITicking, None] = {}
-        self._ticking: IDelayedCall | None = None
+        self._ticking = Ticking(self.reactor)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ClientSession) and other.clientPeerId == self.clientPeerId
@@ -205,7 +204,7 @@ class ClientSession(MultiService):
             lambda: self.listenerPort or self._lastPort,
             lambda: self.nodeListener.node,
             lambda: self.localDiscovery,
-            self._beBusy,
+            self._ticking.busy,
         )
         try:
             super().startService()
@@ -246,10 +245,7 @@ class ClientSession(MultiService):
             await listeners
             if library is not None:
                 await library.stop()
-            self._busy.clear()
-            if self._ticking is not None:
-                self._ticking.cancel()
-                self._ticking = None
+            self._ticking.stop()
             self._assembly = self._library = self._lastPort = None
             await assembly.close()
         finally:
@@ -404,22 +400,3 @@ class ClientSession(MultiService):
         swarm = self.swarmSessions.get(infoHash) or self.metadataSessions.get(infoHash)
         if swarm is not None:
             swarm.peersFound([addr], "lsd")
-
-    # -- time
-
-    def _beBusy(self, swarm: ITicking) -> None:
-        self._busy[swarm] = None
-        if self._ticking is None:
-            self._ticking = self.reactor.callLater(1.0, self._tick)
-
-    def _tick(self) -> None:
-        self._ticking = None
-        now = self.reactor.seconds()
-        for swarm in list(self._busy):
-            try:
-                if not swarm.tick(now):
-                    self._busy.pop(swarm, None)
-            except Exception:
-                self._log.failure("the tick of {swarm} failed", swarm=swarm)
-        if self._busy and self._ticking is None:
-            self._ticking = self.reactor.callLater(1.0, self._tick)

@@ -23,7 +23,7 @@ from twisted_bt.torrent.addresses import PeerAddr
 
 if TYPE_CHECKING:
     from twisted_bt.sessions.engine import Engine
-    from twisted_bt.sessions.meeting import IGathering
+    from twisted_bt.sessions.gathering import IGathering
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ or three sources told of it, and a client never talks to itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
@@ -18,12 +18,11 @@ from twisted.python.failure import Failure
 from twisted_bt.discovery.peerlist import PeerList
 from twisted_bt.discovery.scopes import Scope, scopeOf
 from twisted_bt.errors import PeerDisconnected, SessionException
-from twisted_bt.interfaces import ChokeCandidate, IPeerPolicy, PeerInfo
+from twisted_bt.interfaces import PeerInfo
 from twisted_bt.peerwire.handshake import Handshake
 from twisted_bt.peerwire.protocol import PeerProtocol
-from twisted_bt.sessions.engine import Engine, ITicking
+from twisted_bt.sessions.gathering import IGathering
 from twisted_bt.sessions.joining import initiatePeerSession
-from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.sessions.wiresession import WireSession
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.ids import clientName
@@ -42,55 +41,6 @@ FEW = 4
 #: Seconds for which a seeder waits for those who want something to come; then it dials those that perhaps
 #: cannot, since it is behind a NAT.
 PATIENCE = 60.0
-
-
-class IGathering(ITicking, Protocol):
-    """What a meeting needs of its swarm, whatever its peers talk about."""
-
-    infoHash: bytes
-    connectedPeers: dict[PeerAddr, Any]
-
-    @property
-    def engine(self) -> Engine:
-        """What the swarms of the client share."""
-
-    @property
-    def slots(self) -> Vacancy:
-        """For peer sessions."""
-
-    @property
-    def priority(self) -> int:
-        """In the queue for client slots; lower comes first."""
-
-    @property
-    def peerPolicy(self) -> IPeerPolicy:
-        """Whom to talk to."""
-
-    @property
-    def meeting(self) -> Meeting:
-        """Who meets for it."""
-
-    @property
-    def running(self) -> bool:
-        """Whether peers are talked to now."""
-
-    @property
-    def leeching(self) -> bool:
-        """Whether peers are dialled: there is something to get."""
-
-    def newSession(
-        self, addr: PeerAddr, incoming: bool, now: float, protocol: PeerProtocol | None
-    ) -> WireSession[Any]:
-        """A session of its kind."""
-
-    def establishedPeers(self) -> Iterable[WireSession[Any]]:
-        """The peers past their handshake."""
-
-    def candidates(self, now: float) -> Sequence[ChokeCandidate]:
-        """The established peers as policies and chokers see them; the keys are the sessions."""
-
-    def whenChecked(self) -> Deferred[Any]:
-        """Fires once peers can be talked to."""
 
 
 class Meeting:

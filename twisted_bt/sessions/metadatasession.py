@@ -21,6 +21,7 @@ from twisted_bt.peerwire.metadata import MetadataKind, MetadataMessage
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.sessions.announcing import Announcing
 from twisted_bt.sessions.engine import Engine
+from twisted_bt.sessions.flushing import Flushing
 from twisted_bt.sessions.meeting import Meeting
 from twisted_bt.sessions.metadatapeer import MetadataPeer
 from twisted_bt.sessions.observers import Observers
@@ -75,7 +76,7 @@ class MetadataSession:
         self.seeking = Seeking(self, private=False)
         self._download: MetadataDownload[MetadataPeer] = MetadataDownload(magnet.infoHash, magnet.infoHashV2)
         self._met: dict[PeerAddr, None] = {}
-        self._flushing: dict[MetadataPeer, None] = {}
+        self._flushing = Flushing(engine.reactor)
         self._fetched: list[Deferred[Metainfo]] = []
         self._opened: list[Deferred[SwarmSession]] = []
         self._metainfo: Metainfo | None = None
@@ -231,7 +232,7 @@ class MetadataSession:
 
     def peerLost(self, peer: MetadataPeer) -> None:
         """C{peer}'s connection is gone."""
-        self._flushing.pop(peer, None)
+        self._flushing.forget(peer)
         self._do(self._download.left(peer, self._now()))
 
     def offered(self, peer: MetadataPeer, size: int | None) -> None:
@@ -273,15 +274,7 @@ class MetadataSession:
 
     def flushLater(self, session: MetadataPeer) -> None:
         """Send what C{session} has pending in the next turn of the reactor, with all others'."""
-        if not self._flushing:
-            self.engine.reactor.callLater(0, self._flush)
-        self._flushing[session] = None
-
-    def _flush(self) -> None:
-        flushing, self._flushing = self._flushing, {}
-        for session in flushing:
-            if session.established:
-                session.flush()
+        self._flushing.later(session)
 
     def _partFromUseless(self, now: float) -> None:
         """Where all slots are taken, who has no metadata makes room for others."""

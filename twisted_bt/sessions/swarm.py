@@ -26,6 +26,7 @@ from twisted_bt.sessions.announcing import Announcing
 from twisted_bt.sessions.choking import Choking
 from twisted_bt.sessions.downloader import Downloader
 from twisted_bt.sessions.engine import Engine
+from twisted_bt.sessions.flushing import Flushing
 from twisted_bt.sessions.life import Life, SwarmStatus
 from twisted_bt.sessions.meeting import Meeting
 from twisted_bt.sessions.observers import Observers
@@ -88,7 +89,7 @@ class SwarmSession:
         self.announcing = Announcing(self, metainfo.trackers)
         self.seeking = Seeking(self, metainfo.private)
         self.life = Life(self, presumed=seeding)
-        self._flushing: dict[PeerSession, None] = {}  # in order, so that runs can be repeated
+        self._flushing = Flushing(engine.reactor)
         self._makeTransfer()
 
     @classmethod
@@ -383,7 +384,7 @@ class SwarmSession:
 
     def peerLost(self, session: PeerSession, reason: SessionException) -> None:
         """C{session}'s connection is gone."""
-        self._flushing.pop(session, None)
+        self._flushing.forget(session)
         self.tongues.parted(session)
         self.choking.peerLost(session, self.engine.reactor.seconds())
         self.observers.tell("peerDisconnected", self, session, reason)
@@ -397,15 +398,7 @@ class SwarmSession:
 
     def flushLater(self, session: PeerSession) -> None:
         """Send what C{session} has pending in the next turn of the reactor, with all others'."""
-        if not self._flushing:
-            self.engine.reactor.callLater(0, self._flush)
-        self._flushing[session] = None
-
-    def _flush(self) -> None:
-        flushing, self._flushing = self._flushing, {}
-        for session in flushing:
-            if session.established:
-                session.flush()
+        self._flushing.later(session)
 
     def tick(self, now: float) -> bool:
         """Once a second while there are peers or anything to save; C{False}: no need to come again."""
