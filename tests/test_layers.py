@@ -71,7 +71,7 @@ ALLOWED: dict[str, frozenset[str]] = {
         for name in ("config", "demo", "metadata", "preflight", "sources", "statelock", "verify")
     }
     | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder")}
-    | {f"testing/{name}.py" for name in ("filesystem", "statefiles", "tree")},  # in memory
+    | {f"testing/{name}.py" for name in ("files", "filesystem", "statefiles", "tree")},  # in memory, or given
     "thread": frozenset({"storage/diskqueue.py", "control/names.py"})  # start them; others are called on some
     | {
         f"storage/{name}.py"
