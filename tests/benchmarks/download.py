@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks.guests import guests
 from tests.benchmarks.leechers import byEngine, byLibtorrent, byTool, contest, rawSeeders
 from tests.benchmarks.results import Result, atLeast, atMost, under
-from tests.benchmarks.seeder import libtorrentSeeder
+from tests.benchmarks.seeder import libtorrentProcess, libtorrentSeeder
 from tests.benchmarks.table import Quantity
 from tests.interop.swarmfiles import makeContent
 
@@ -36,9 +37,11 @@ def download(size: int, rounds: int, say: Callable[[str], object]) -> list[Resul
     )
     with inMemory() as name:
         content = makeContent(Path(name), size, pieceLength=_PIECE_LENGTH)
-        with libtorrentSeeder(content.torrent, content.folder) as port:
-            contestants = {"twisted_bt": byTool, "libtorrent": byLibtorrent}
-            return contest(content, [port], contestants, rounds, say, 1, "from one seeder", goals)
+        with libtorrentProcess() as seeder:
+            seeder.ask("add", torrent=str(content.torrent), saveDir=str(content.folder), seed=True)
+            with guests(content, seeder) as others:
+                contestants = {"twisted_bt": byTool, "libtorrent": byLibtorrent, **others}
+                return contest(content, [seeder.port], contestants, rounds, say, 1, "from one seeder", goals)
 
 
 def many(size: int, rounds: int, say: Callable[[str], object]) -> list[Result]:
