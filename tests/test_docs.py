@@ -8,6 +8,7 @@ import ast
 import re
 import runpy
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -93,6 +94,26 @@ class CodeTests(SynchronousTestCase):
                         f"{page.name}: {each.name}" for each in node.names if not hasattr(module, each.name)
                     ]
         self.assertEqual(missing, [])
+
+    def test_testing(self) -> None:
+        """What the page about tests shows does what it says: all of it, one block after the other."""
+        page = (ROOT / "docs" / "howto" / "testing.md").read_text(encoding="utf-8")
+        names: dict[str, object] = {"__name__": "testing"}
+        for language, code in _FENCE.findall(page):
+            if language == "python":
+                exec(compile(code, code.partition("\n")[0], "exec"), names)
+
+    def test_modules(self) -> None:
+        """Every command C{python -m} that pages show of ours is there."""
+        shown = {
+            name
+            for page in PAGES
+            for name in re.findall(
+                r"^python -m ((?:tests|twisted_bt)[\w.]*)", page.read_text(encoding="utf-8"), re.MULTILINE
+            )
+        }
+        self.assertTrue(shown)
+        self.assertEqual([name for name in sorted(shown) if find_spec(name) is None], [])
 
     def test_commands(self) -> None:
         """Every option that pages show of C{twistd bittorrent} exists."""

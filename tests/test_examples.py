@@ -5,6 +5,9 @@ The plug-ins in C{docs/examples} keep what their interfaces promise.
 from __future__ import annotations
 
 import runpy
+import sys
+from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,10 +15,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_bt import PeerAddr, Plugins, ProtocolError, Settings
+from twisted_bt import Metainfo, PeerAddr, Plugins, ProtocolError, Settings
 from twisted_bt.interfaces import IChoker, IExtension, IPeerPolicy, IPiecePicker, IStorage, PeerInfo
 from twisted_bt.testing.chokers import ChokerContract
+from twisted_bt.testing.extensions import ExtensionContract
 from twisted_bt.testing.pickers import PickerContract
+from twisted_bt.testing.policies import PeerPolicyContract
 from twisted_bt.testing.storages import Sample, StorageContract
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
@@ -50,8 +55,12 @@ class StorageExampleTests(StorageContract, SynchronousTestCase):
         return made
 
 
-class PolicyExampleTests(SynchronousTestCase):
+class PolicyExampleTests(PeerPolicyContract, SynchronousTestCase):
     """The policy that refuses clients by name."""
+
+    def makePolicy(self, settings: Settings) -> IPeerPolicy:
+        plugins: Plugins = example("policy")["plugins"]
+        return plugins.peerPolicy(settings)
 
     def test_refuses(self) -> None:
         """A client of the list is refused once its name is known, unless it is a friend."""
@@ -65,8 +74,16 @@ class PolicyExampleTests(SynchronousTestCase):
         self.assertEqual(policy.slots(seeding=True), 80)
 
 
-class ExtensionExampleTests(SynchronousTestCase):
+class ExtensionExampleTests(ExtensionContract, SynchronousTestCase):
     """The extension that greets."""
+
+    def setUp(self) -> None:
+        """It prints what it hears."""
+        self.patch(sys, "stdout", StringIO())
+
+    def makeExtensions(self, metainfo: Metainfo) -> Sequence[IExtension]:
+        plugins: Plugins = example("extension")["plugins"]
+        return plugins.extensions(metainfo)
 
     def test_limits(self) -> None:
         """It provides the interface, and ends the session of a peer that says too much."""
@@ -78,3 +95,7 @@ class ExtensionExampleTests(SynchronousTestCase):
 
 class SimulatedExampleTests(example("simulated")["LastFirstTests"]):  # type: ignore[misc]
     """The test that is an example itself."""
+
+
+class ApplicationExampleTests(example("application")["MirrorTests"]):  # type: ignore[misc]
+    """The test of an application, likewise."""
