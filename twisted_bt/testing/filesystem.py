@@ -148,7 +148,8 @@ class SimulatedFiles(FileCalls):
 
     def open(self, name: str, flags: int, mode: int = 0o666, folder: int | None = None) -> int:
         """See L{FileCalls}."""
-        place = self._find(name, folder, not flags & os.O_NOFOLLOW)
+        new = flags & os.O_CREAT and flags & os.O_EXCL
+        place = self._find(name, folder, not flags & os.O_NOFOLLOW and not new)
         node = place.node
         if node is None and flags & os.O_CREAT:
             self._meet("make", place.path).strike()
@@ -159,7 +160,7 @@ class SimulatedFiles(FileCalls):
             raise fault(errno.ENOENT, place.path)
         else:
             self._meet("open", place.path).strike()
-            if flags & os.O_CREAT and flags & os.O_EXCL:
+            if new:
                 raise fault(errno.EEXIST, place.path)
         if isinstance(node, LinkNode):
             raise fault(errno.ELOOP, place.path)
