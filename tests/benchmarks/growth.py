@@ -145,13 +145,15 @@ def main() -> int:
         rounds = 1 if arguments.short else arguments.rounds
         setting = machine()
         growth = Growth(SHORT if arguments.short else Amounts(), rounds, lambda text: print(text, flush=True))
-        curves = list(growth.curves())
+        curves = []
+        for curve in growth.curves():
+            curves.append(curve)
+            if arguments.json is not None:  # what was measured is not lost by what fails later
+                saved = {"setting": setting, "curves": [asdict(each) for each in curves]}
+                arguments.json.write_text(json.dumps(saved, indent=1), encoding="utf-8")
     print(f"\n{setting}")
     for curve in sorted(curves, key=lambda each: -each.bend):
         print(curve)
-    if arguments.json is not None:
-        saved = {"setting": setting, "curves": [asdict(each) for each in curves]}
-        arguments.json.write_text(json.dumps(saved, indent=1), encoding="utf-8")
     if draw is not None:
         draw(curves, setting, arguments.out)
     return 0

@@ -13,6 +13,7 @@ import matplotlib
 matplotlib.use("svg")
 
 from matplotlib import pyplot
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tests.benchmarks.curve import Curve
 
@@ -41,6 +42,12 @@ def _panel(panel: Any, curve: Curve) -> None:
     panel.plot(xs, ys, "o-", color="tab:blue", markersize=3.5, linewidth=1)
     panel.set_xscale("log")
     panel.set_yscale("log")
+    for axis, values in ((panel.xaxis, xs), (panel.yaxis, ys)):
+        # Numbers as people write them, and more of them where there are few powers of ten.
+        subs = (1, 2, 5) if max(values) < 30 * min(values) else (1,)
+        axis.set_major_locator(LogLocator(subs=subs))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.set_minor_formatter(NullFormatter())
     panel.set_title(f"{curve.title}: exponent {curve.exponent:.2f}")
     panel.set_xlabel(curve.axis)
     panel.set_ylabel(curve.unit)
