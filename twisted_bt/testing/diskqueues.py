@@ -4,14 +4,17 @@ What every L{IDiskQueue} promises, as tests for yours::
     class MyQueueTests(DiskQueueContract, SynchronousTestCase):
         def makeQueue(self, workers, budget):
             return MyQueue(workers, budget)
+
+        def result(self, deferred):
+            return self.reactor.wait(deferred)  # where yours do not fire at once
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
@@ -26,127 +29,142 @@ else:
 T = TypeVar("T")
 
 
-class _Wrong(Exception):
-    """What a job raises here."""
-
-
 class DiskQueueContract(_Base):
-    """
-    Mix into a C{SynchronousTestCase} and implement L{makeQueue}; and L{wait}, where yours fires later.
-
-    @cvar bounded: it counts the bytes that wait.
-    """
-
-    bounded = True
+    """Mix into a C{SynchronousTestCase} and implement L{makeQueue}; L{result} too, as a rule."""
 
     def makeQueue(self, workers: int, budget: int) -> IDiskQueue:
-        """A new queue of so many workers and bytes; stopped by every test."""
+        """
+        A new queue.  The test stops it, but where it fails before.
+
+        @param budget: bytes.
+        """
         raise NotImplementedError
 
-    def wait(self, deferred: Deferred[Any]) -> None:
-        """Returns once C{deferred} has fired."""
-
-    def _result(self, deferred: Deferred[T]) -> T:
-        self.wait(deferred)
-        return self.successResultOf(deferred)
-
-    def _failure(self, deferred: Deferred[Any], kind: type[Exception]) -> Failure:
-        self.wait(deferred)
-        reason: Failure = self.failureResultOf(deferred, kind)
-        return reason
-
-    def _stop(self, queue: IDiskQueue) -> None:
-        self.assertIsNone(self._result(queue.stop()))
+    def result(self, deferred: Deferred[T]) -> T:
+        """The result of C{deferred}, or raises what it failed with.  Override it where time has to pass."""
+        outcome: list[T | Failure] = []
+        deferred.addBoth(outcome.append)
+        self.assertTrue(outcome, "it did not fire")
+        if isinstance(outcome[0], Failure):
+            outcome[0].raiseException()
+        return outcome[0]
 
     def test_interface(self) -> None:
-        """It has the methods of the interface, and is not congested at first."""
+        """It has the methods of the interface."""
         queue = self.makeQueue(1, 100)
         self.assertTrue(verifyObject(IDiskQueue, queue))
-        self.assertFalse(queue.congested)
-        self._stop(queue)
+        self.assertIs(queue.congested, False)
+        self.result(queue.stop())
 
-    def test_result(self) -> None:
-        """The result of a job comes, whatever it is."""
+    def test_results(self) -> None:
+        """What a job returns arrives, C{None} too."""
         queue = self.makeQueue(2, 100)
-        for result in (None, 5, b"bytes", [1]):
-            self.assertEqual(self._result(queue.submit(lambda result=result: result)), result)  # type: ignore[misc]
-        self._stop(queue)
+        jobs = [queue.submit(_giving(each)) for each in (1, None, b"x")]
+        self.assertEqual([self.result(each) for each in jobs], [1, None, b"x"])
+        self.result(queue.stop())
 
-    def test_failure(self) -> None:
-        """What a job raises comes, and the next is done all the same."""
+    def test_failures(self) -> None:
+        """What a job raises arrives, and harms no other job."""
         queue = self.makeQueue(1, 100)
-
-        def fail() -> None:
-            raise _Wrong("on purpose")
-
-        reason = self._failure(queue.submit(fail), _Wrong)
-        self.assertEqual(reason.getErrorMessage(), "on purpose")
-        self.assertEqual(self._result(queue.submit(lambda: 1)), 1)
-        self._stop(queue)
+        bad = queue.submit(lambda: 1 // 0, 10)
+        good = queue.submit(lambda: "good", 10)
+        self.assertRaises(ZeroDivisionError, self.result, bad)
+        self.assertEqual(self.result(good), "good")
+        self.result(queue.stop())
 
     def test_order(self) -> None:
-        """One worker does jobs in the order in which they came."""
-        queue = self.makeQueue(1, 100)
+        """One worker does its jobs in the order they were given, and so do their results arrive."""
+        queue = self.makeQueue(1, 1 << 20)
         done: list[int] = []
-        jobs: list[Callable[[], None]] = [lambda number=number: done.append(number) for number in range(50)]  # type: ignore[misc]
-        waiting = [queue.submit(job) for job in jobs]
-        for each in waiting:
-            self._result(each)
-        self.assertEqual(done, list(range(50)))
-        self._stop(queue)
+        heard: list[int] = []
+        jobs = [queue.submit(_noting(done, each), each % 3).addCallback(heard.append) for each in range(50)]
+        for each in jobs:
+            self.result(each)
+        self.assertEqual((done, heard), (list(range(50)), list(range(50))))
+        self.result(queue.stop())
+
+    def test_manyWorkers(self) -> None:
+        """With several, each job is done, once, and each gets its own result."""
+        queue = self.makeQueue(4, 1 << 20)
+        done: list[int] = []
+        jobs = [queue.submit(_noting(done, each)) for each in range(100)]
+        self.assertEqual([self.result(each) for each in jobs], list(range(100)))
+        self.assertEqual(sorted(done), list(range(100)))
+        self.result(queue.stop())
 
     def test_pressure(self) -> None:
         """
-        Who listens hears once that more bytes wait than the budget, and once that they are done; a result
-        that nobody waits for counts too.
+        Listeners hear when more waits than the budget, and when it is under half of that, by turns; whoever
+        sends too much all the same is not refused.
         """
         queue = self.makeQueue(1, 100)
-        told: list[bool] = []
-        queue.onPressure(told.append)
-        for each in [queue.submit(lambda: None, 60) for _ in range(4)]:
-            self._result(each)
-        self._stop(queue)
-        if self.bounded:
-            self.assertEqual(told, [True, False])
-        self.assertFalse(queue.congested)
+        heard: list[bool] = []
+        queue.onPressure(heard.append)
+        jobs = [queue.submit(_giving(each), 30) for each in range(10)]
+        if sum(not each.called for each in jobs) * 30 > 100:
+            self.assertEqual((heard, queue.congested), ([True], True))
+        self.assertEqual([self.result(each) for each in jobs], list(range(10)))
+        self.result(queue.stop())
+        self.assertIs(queue.congested, False)
+        self.assertEqual(heard, [True, False] * (len(heard) // 2))
 
-    def test_noPressure(self) -> None:
-        """Within the budget nobody is told of anything, nor who listens no longer."""
-        queue = self.makeQueue(1, 1000)
-        told: list[bool] = []
-        queue.onPressure(told.append)
-        self._result(queue.submit(lambda: None, 900))
-        forget = queue.onPressure(told.append)
+    def test_pressureOfFailures(self) -> None:
+        """Jobs that fail, or of which nobody wants to hear any more, weigh on nobody afterwards."""
+        queue = self.makeQueue(1, 100)
+        jobs = [queue.submit(lambda: 1 // 0, 60) for _ in range(4)]
+        dropped = queue.submit(_giving(None), 60).addErrback(lambda reason: reason.trap(CancelledError))
+        dropped.cancel()
+        for each in jobs:
+            self.assertRaises(ZeroDivisionError, self.result, each)
+        self.result(queue.submit(_giving(None)))
+        self.assertIs(queue.congested, False)
+        self.result(queue.stop())
+
+    def test_listenersLeave(self) -> None:
+        """Who no longer listens hears nothing, while others do."""
+        queue = self.makeQueue(1, 100)
+        gone: list[bool] = []
+        here: list[bool] = []
+        forget = queue.onPressure(gone.append)
+        queue.onPressure(here.append)
         forget()
-        self._stop(queue)
-        self.assertEqual(told, [])
+        jobs = [queue.submit(_giving(each), 60) for each in range(4)]
+        waited = any(not each.called for each in jobs)
+        for each in jobs:
+            self.result(each)
+        self.assertEqual(gone, [])
+        if waited:
+            self.assertEqual(here[:1], [True])
+        self.result(queue.stop())
 
-    def test_cancelled(self) -> None:
-        """A result that nobody wants any more is dropped, and what it held is given back."""
-        queue = self.makeQueue(1, 100)
-        unwanted = queue.submit(lambda: 1, 1000)
-        unwanted.addErrback(lambda reason: None)
-        unwanted.cancel()
-        self.assertEqual(self._result(queue.submit(lambda: 2)), 2)
-        self._stop(queue)
-        self.assertFalse(queue.congested)
-
-    def test_stopFinishes(self) -> None:
-        """To stop it is to finish what was submitted; then it takes nothing more."""
-        queue = self.makeQueue(1, 100)
-        done: list[int] = []
-        waiting = [queue.submit(lambda number=number: done.append(number)) for number in range(5)]  # type: ignore[misc]
-        self._stop(queue)
-        self.assertEqual(done, list(range(5)))
-        for each in waiting:
-            self._result(each)
-        self._failure(queue.submit(lambda: None), SessionStopped)
-
-    def test_stopTwice(self) -> None:
-        """To stop it again is as good as once."""
+    def test_stop(self) -> None:
+        """It stops once all that was submitted is done; a second call waits for the same."""
         queue = self.makeQueue(2, 100)
-        queue.submit(lambda: None)
+        done: list[int] = []
+        jobs = [queue.submit(_noting(done, each), 10) for each in range(20)]
         first, second = queue.stop(), queue.stop()
-        self._result(first)
-        self._result(second)
-        self._stop(queue)
+        self.result(first)
+        self.result(second)
+        self.assertEqual(sorted(done), list(range(20)))
+        self.assertEqual([self.result(each) for each in jobs], list(range(20)))
+
+    def test_stopped(self) -> None:
+        """What comes after is not done, and fails; one that was never used stops too, and may do so twice."""
+        queue = self.makeQueue(1, 100)
+        self.result(queue.stop())
+        done: list[int] = []
+        self.assertRaises(SessionStopped, self.result, queue.submit(_noting(done, 1)))
+        self.result(queue.stop())
+        self.assertEqual(done, [])
+
+
+def _giving(value: T) -> Callable[[], T]:
+    return lambda: value
+
+
+def _noting(done: list[int], number: int) -> Callable[[], int]:
+    def job() -> int:
+        done.append(number)
+        return number
+
+    return job
