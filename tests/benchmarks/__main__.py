@@ -37,7 +37,7 @@ BENCHMARKS = {
     "hostile": "hostile",
 }
 #: MiB and rounds of the short form.
-SHORT = (16, 1)
+SHORT = (8, 1)
 
 
 def options() -> argparse.ArgumentParser:
@@ -54,7 +54,7 @@ def options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--connections", type=int, default=1000, help="hostile ones [default: 1000]")
     parser.add_argument("--seconds", type=float, default=60.0, help="of an attack [default: 60]")
-    parser.add_argument("--short", action="store_true", help="only see that they work: 16 MiB, one round")
+    parser.add_argument("--short", action="store_true", help="only see that they work: 8 MiB, one round")
     parser.add_argument("--check", action="store_true", help="exit status 1 if a goal is missed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save what each run gave")
     parser.add_argument(

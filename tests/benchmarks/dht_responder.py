@@ -2,7 +2,9 @@
 Our DHT node with a full table and a full store, in a process of its own.
 
 Prints one JSON object: its port, how many nodes and peers it knows, and the memory that table and store
-take.  It ends at the end of its input.
+take.  It ends at the end of its input.  Run as a script::
+
+    dht_responder.py [TORRENTS]
 """
 
 from __future__ import annotations
