@@ -11,7 +11,8 @@ What most tests need is here; the rest is in the modules.
   - Clients: L{SimulatedSwarm<swarm.SimulatedSwarm>}; what must always hold of them is in L{invariants}.
     They crash and run again: L{crashing}.
   - Others: L{ScriptedPeer<scripted.ScriptedPeer>} says what a test wants; L{trackers}, L{dht}; L{villains}
-    mean harm.
+    mean harm, and L{footprint} is what they make a client keep.
+  - What went over the wire, L{recording}, and L{replaying} it.
   - Contracts: L{pickers}, L{chokers}, L{policies}, L{storages}, L{files}, L{diskqueues}, L{extensions},
     L{trackerclients}, L{observers}.
 """
@@ -30,6 +31,8 @@ from twisted_bt.testing.network import Network, NotFired
 from twisted_bt.testing.observers import ObserverContract
 from twisted_bt.testing.pickers import PickerContract
 from twisted_bt.testing.policies import PeerPolicyContract
+from twisted_bt.testing.recording import Recorder, Recording
+from twisted_bt.testing.replaying import Pace, Replay
 from twisted_bt.testing.scripted import ScriptedPeer
 from twisted_bt.testing.storages import Sample, StorageContract
 from twisted_bt.testing.swarm import Member, SimulatedSwarm, makeTorrent
@@ -50,8 +53,12 @@ __all__ = [
     "Network",
     "NotFired",
     "ObserverContract",
+    "Pace",
     "PeerPolicyContract",
     "PickerContract",
+    "Recorder",
+    "Recording",
+    "Replay",
     "Sample",
     "ScriptedPeer",
     "SimulatedDht",
