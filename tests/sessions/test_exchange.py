@@ -5,6 +5,8 @@ back-pressure from a slow disk.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.defer import gatherResults
 
 from tests.sessions.case import SwarmCase
@@ -35,6 +37,26 @@ class TransportTests(SwarmCase):
         self.swarm.run(leecher.connect(seeder))
         streams = [*seeder.host.streams, *leecher.host.streams]
         self.assertEqual([each.getTcpNoDelay() for each in streams], [True, True])
+
+
+class StoringTests(SwarmCase):
+    """What becomes of a stored piece."""
+
+    def test_troubleAfterwards(self) -> None:
+        """What goes wrong once a piece is stored is told as it is, not taken for a failure of the disk."""
+        seeder, leecher = self.swarm.seeder(), self.swarm.leecher()
+        available = leecher.session.available
+
+        def trouble(indices: Sequence[int]) -> None:
+            available(indices)
+            raise ZeroDivisionError
+
+        leecher.session.available = trouble  # type: ignore[method-assign]
+        leecher.meet(seeder)
+        self.swarm.finish()
+        self.assertTrue(leecher.session.complete)
+        logged = self.flushLoggedErrors(ZeroDivisionError)
+        self.assertEqual(len(logged), self.swarm.metainfo.layout.pieceCount)
 
 
 class ChokingTests(SwarmCase):

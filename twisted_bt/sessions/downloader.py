@@ -124,11 +124,13 @@ class Downloader:
         completed, self._completed = self._completed, []
         for index in completed:
             self._writing += 1
-            self._owner.beforeWriting().addCallback(self._store, index).addErrback(self._failed, index)
+            storing = self._owner.beforeWriting().addCallback(self._store, index)
+            # Not one after the other: what goes wrong with a piece that is stored is not the disk's fault.
+            storing.addCallbacks(self._stored, self._failed, callbackArgs=(index,), errbackArgs=(index,))
+            storing.addErrback(self._puzzled, index)
 
     def _store(self, _: None, index: int) -> Deferred[None]:
-        writing = self._owner.storage.writePiece(index, self.download.takePiece(index))
-        return writing.addCallback(self._stored, index)
+        return self._owner.storage.writePiece(index, self.download.takePiece(index))
 
     def _stored(self, _: None, index: int) -> None:
         liars = self.download.pieceVerified(index)
@@ -149,6 +151,9 @@ class Downloader:
         if not reason.check(StorageError):
             self._log.failure("storing piece {index}", reason, index=index)
         self._owner.storageFailed(StorageError(reason.getErrorMessage()))
+
+    def _puzzled(self, reason: Failure, index: int) -> None:
+        self._log.failure("after storing piece {index}", reason, index=index)
 
     def _finished(self) -> None:
         self._writing -= 1
