@@ -60,7 +60,6 @@ class Configuration(Target):
         folder = mkdtemp(prefix="twisted_bt-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None)
         finalize(self, rmtree, folder)
         self._file = Path(folder) / "config.toml"
-        )
         self._options = list(allOptions())
 
     def seeds(self) -> list[bytes]:
