@@ -5,7 +5,7 @@ watched.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha1
@@ -40,6 +40,8 @@ STATE = Path("/state")
 PORT = 6881
 #: Seconds between saves.
 FLUSH = 1.0
+#: Seconds that a save may take on the slowest of our disks.
+SLACK = 8.0
 
 
 class Content:
@@ -240,6 +242,7 @@ class Run:
         self.met: dict[bytes, SwarmSession] = {}
         self._watchSaves()
         self._counts: list[int] = []
+        self._samples: deque[tuple[float, dict[bytes, tuple[int, int]]]] = deque()
 
     def _hashed(self, infoHash: bytes, index: int) -> None:
         self.known.hashed(infoHash, index)
@@ -294,11 +297,30 @@ class Run:
             faults = slotFaults(client)
             if faults:
                 raise Violation("; ".join(faults))
+        self._sample()
         if len(self.met) < len(swarms):
             for infoHash, swarm in swarms.items():
                 if infoHash not in self.met:
                     self.met[infoHash] = swarm
                     self._meet(infoHash, swarm)
+
+    def _sample(self) -> None:
+        """Totals are saved every flush interval."""
+        now = self.world.network.now
+        if not self.known.strict or (self._samples and now < self._samples[-1][0] + 0.5):
+            return
+        totals = {
+            key: (swarm.progress.uploaded, swarm.progress.downloaded)
+            for key, swarm in self.client.swarmSessions.items()
+            if swarm.running
+        }
+        self._samples.append((now, totals))
+        while self._samples[0][0] < now - FLUSH - SLACK:
+            _, old = self._samples.popleft()
+            for key, (up, down) in old.items():
+                saved = self.known.totals.get(key, (0, 0))
+                if key in totals and (saved[0] < up or saved[1] < down):
+                    raise Violation(f"{(up, down)} were exchanged long ago, and {saved} are saved")
 
     def _meet(self, infoHash: bytes, swarm: SwarmSession) -> None:
         def checked(swarm: SwarmSession) -> None:
@@ -330,6 +352,7 @@ class Known:
             key: zeros(each.metainfo.layout.pieceCount) for key, each in world.byHash.items()
         }
         self.totals: dict[bytes, tuple[int, int]] = {}
+        self.strict = True  # no fault keeps totals from being saved
         self.trustful = True  # no fault keeps what was flushed from being trusted
         self.fresh: dict[bytes, None] = {}  # torrents that were looked at in this life
 
