@@ -1092,6 +1092,27 @@ class EndgameTests(SynchronousTestCase):
         scene.now += 5
         self.assertNotEqual(scene.ask(fast), [])
 
+    def test_aloneAndChoking(self) -> None:
+        """Nor for ever by one that chokes us and does not say what it will not send (BEP 6)."""
+        scene = Scene(pieces=1, blocks=8)
+        for key, lies in (("a", False), ("b", True)):
+            peer = scene.peer(key)
+            for block in scene.ask(peer):
+                scene.send(peer, block, bytes(block.length) if lies else None)
+        self.assertEqual(scene.judge(0), frozenset())
+        teaser, honest = scene.peer("teaser"), scene.peer("honest")
+        teaser.target = honest.target = 8
+        self.assertEqual(len(scene.ask(teaser)), 8)
+        scene.download.peerChoked(teaser)
+        honest.rate.add(10**6, scene.now)
+        scene.now += 6
+        asked = scene.ask(honest)
+        self.assertEqual(len(asked), 8)
+        for block in asked:
+            scene.send(honest, block)
+        scene.judge(0)
+        self.assertEqual(scene.download.remaining, 0)
+
     def test_littleWaste(self) -> None:
         """Peers of very different speed finish together, and little comes twice."""
         scene = Scene(pieces=60, blocks=8)

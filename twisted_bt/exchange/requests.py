@@ -154,14 +154,16 @@ class Requests:
     def _takeAway(self, piece: PieceDownload, now: float) -> bool:
         """Whether C{piece} is nobody's now, since who had it alone is silent, or much too slow."""
         owner = piece.owner
-        if owner is None:
-            return True
-        pace = owner.rate.rate(now)
-        patience = RESCUED_AFTER * 2**piece.wrong
-        if owner.silence(now) <= PATIENCE and (not pace or piece.left * BLOCK_LENGTH <= pace * patience):
-            return False
+        if owner is not None:
+            pace = owner.rate.rate(now)
+            patience = RESCUED_AFTER * 2**piece.wrong
+            if owner.silence(now) <= PATIENCE and (not pace or piece.left * BLOCK_LENGTH <= pace * patience):
+                return False
         blocks = range(piece.base, piece.base + piece.last + 1)
-        self._ledger.release(owner, [block for block in blocks if block in owner.outstanding])
+        # It is not the owner's any more when that chokes us, but owes us what it did not reject.
+        for peer in dict.fromkeys(each for askers in piece.askers for each in askers):
+            if peer is owner or peer.choked or peer.silence(now) > PATIENCE:
+                self._ledger.release(peer, [block for block in blocks if block in peer.outstanding])
         piece.owner = None
         return True
 
