@@ -9,6 +9,7 @@ from twisted.internet.testing import StringTransport
 
 from tests.sessions.case import SwarmCase
 from twisted_bt.errors import PeerFloods
+from twisted_bt.peerwire.extended import ExtendedHandshake
 from twisted_bt.peerwire.messages import (
     Have,
     HaveNone,
@@ -56,6 +57,20 @@ class FloodingTests(SwarmCase):
     def test_interest(self) -> None:
         """Interest that comes and goes."""
         self.flooded(Interested(), NotInterested())
+
+    def test_extendedHandshakes(self) -> None:
+        """Long extended handshakes, each of which has to be parsed: far fewer than of short messages."""
+        names = {b"x_%d" % number: number % 256 for number in range(400)}
+        self.flooded(ExtendedHandshake(names).message(), count=15)
+
+    def test_shortHandshakes(self) -> None:
+        """Those of usual length may come now and then, to tell of changes."""
+        peer = self.met(self.member, HaveNone())
+        for _ in range(50):
+            peer.say(ExtendedHandshake({b"ut_pex": 1}, client="somebody", reqq=500, uploadOnly=False))
+            self.advance(0.5)
+        self.assertIsNone(peer.lost)
+        peer.close()
 
     def test_keepAlives(self) -> None:
         """Keep-alives, the smallest of messages."""

@@ -32,6 +32,9 @@ RATE = 200.0
 #: What a block we send brings: it was asked for, and the next will be.
 BLOCK = 2
 
+#: Bytes of an extended handshake that cost one more: it has to be parsed, and usual ones have some 200.
+PARSED = 20
+
 #: Prices, where it is not 1.  An interest that changes may have all peers judged; honest peers, too, change
 #: theirs with every piece.
 PRICES: dict[type, int] = {

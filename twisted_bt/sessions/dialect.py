@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_bt.interfaces import IExtension
+from twisted_bt.peerwire.allowance import PARSED
 from twisted_bt.peerwire.extended import DontHave, ExtendedHandshake, ExtensionIds
 from twisted_bt.peerwire.messages import Extended
 from twisted_bt.torrent.addresses import PeerAddr
@@ -49,6 +50,8 @@ class Dialect:
         """Its handshake, or a message of an extension; others are ignored.  @raise ProtocolError: wrong."""
         session = self._session
         if message.extensionId == HANDSHAKE_ID:
+            if session.allowance is not None:
+                session.allowance.take(len(message.payload) // PARSED)
             self._agreed(ExtendedHandshake.decode(message.payload))
             return
         name = session.swarmSession.tongues.local.nameOf(message.extensionId)

@@ -168,11 +168,11 @@ class FastFlood(Villain):
 class ExtensionAbuser(Villain):
     """
     Sends extended handshakes (BEP 10) without end: hundreds of names in C{m}, under numbers that change each
-    time, and a C{reqq}, a port and a size of the metadata that cannot be.
+    time, and a C{reqq}, a port and a size of the metadata that cannot be.  Ended after some.
     """
 
     name = "extension abuser"
-    effect = Effect.TOLERATED
+    effect = Effect.CLOSED
     interval, names = 0.5, 400
 
     def play(self, peer: VillainPeer) -> None:
