@@ -31,10 +31,12 @@ class BansTests(SynchronousTestCase):
         self.assertNotIn(PeerAddr("10.0.0.2", 3), self.bans)
 
     def test_shared(self) -> None:
-        """But not where honest peers were seen."""
-        for port in range(1, 5):
+        """Where others are connected from the same host, a few liars do not have it banned; many do."""
+        for port in range(1, 8):
             self.bans.ban(PeerAddr("10.0.0.1", port), shared=True)
         self.assertNotIn(PeerAddr("10.0.0.1", 9), self.bans)
+        self.bans.ban(PeerAddr("10.0.0.1", 8), shared=True)
+        self.assertIn(PeerAddr("10.0.0.1", 9), self.bans)
 
     def test_bounded(self) -> None:
         """The oldest go when there are too many."""

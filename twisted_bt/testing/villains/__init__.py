@@ -27,6 +27,7 @@ from twisted_bt.testing.villains.liars import (
     Shapeshifter,
     SubtleCorrupter,
     Teaser,
+    TwoFaces,
 )
 from twisted_bt.testing.villains.poison import MetadataPoison, PexFlood, PexPoison
 from twisted_bt.testing.villains.registry import VILLAINS, someVillain, villain
@@ -62,6 +63,7 @@ __all__ = [
     "SlowMessages",
     "SubtleCorrupter",
     "Teaser",
+    "TwoFaces",
     "Villain",
     "VillainPeer",
     "Way",

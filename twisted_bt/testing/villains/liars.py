@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted_bt.peerwire import messages
 from twisted_bt.peerwire.handshake import Handshake
-from twisted_bt.testing.villains.base import Effect, Villain, VillainPeer
+from twisted_bt.testing.villains.base import Effect, ITarget, Villain, VillainPeer
 from twisted_bt.testing.villains.registry import villain
 
 
@@ -77,6 +77,28 @@ class Shapeshifter(Corrupter):
 
     def _again(self) -> None:
         self.dial(self.random.choice(self.targets))
+
+
+@villain
+class TwoFaces(Shapeshifter):
+    """
+    The same, with a second connection that is idle and does no wrong, so that somebody honest seems to be on
+    its host: banned, and its host after some more.
+    """
+
+    name = "two faces"
+
+    def attack(self, target: ITarget) -> None:
+        """See L{Villain.attack}: first with the good face, and with the other after a second."""
+        super().attack(target)
+        self.later(1.0, self._again)
+
+    def play(self, peer: VillainPeer) -> None:
+        """Be idle, if nobody is."""
+        if next(iter(self.peers)) is peer:
+            peer.greet()
+        else:
+            super().play(peer)
 
 
 @villain
