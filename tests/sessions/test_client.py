@@ -4,6 +4,7 @@ Vocabulary: ClientSession, Progress, and what a user interface asks.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,6 +21,7 @@ from twisted_bt.sessions.client import ClientSession
 from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.storage.memory import MemoryStorageFactory
+from twisted_bt.testing.diskfaults import Fault
 from twisted_bt.testing.invariants import endFaults
 from twisted_bt.testing.swarm import FOLDER, SimulatedStorages, makeTorrent
 from twisted_bt.torrent.progress import Progress
@@ -387,6 +389,18 @@ class TorrentsTests(SwarmCase):
         member.client.startService()
         self.swarm.run(member.client.whenRestored())
         self.assertEqual(list(member.client.swarmSessions), [self.infoHash])
+
+    def test_stateUnreadable(self) -> None:
+        """If what is known cannot be read at the start, that is reported; later, torrents are opened."""
+        member = self.swarm.leecher(Settings(stateDir=Path("/state")))
+        self.swarm.run(member.client.stopService())
+        mend = member.host.files.faults.add(Fault("query", errno.EIO, times=2))
+        member.client.startService()
+        self.swarm.run(member.client.whenRestored())
+        self.assertEqual(list(member.client.swarmSessions), [])
+        mend()
+        swarm = self.swarm.run(member.client.openSwarm(self.infoHash))
+        self.assertEqual(swarm.infoHash, self.infoHash)
 
     def test_maxActive(self) -> None:
         """Only so many swarms are open at a time; downloads come first."""

@@ -159,7 +159,8 @@ class Scenario:
         if what < 0.3:
             number = random.choice((errno.EIO, errno.ENOSPC))
             times = random.choice((1, 3, inf))
-            files.faults.add(Fault("commit", number, times=times, odds=random.choice((1.0, 0.3))))
+            operation = random.choice(("commit", "commit", "query"))
+            files.faults.add(Fault(operation, number, times=times, odds=random.choice((1.0, 0.3))))
             return
         if what < 0.4:
             operation = random.choice(("rename", "remove", "make", "write", "sync", "open"))

@@ -86,10 +86,18 @@ class Library:
 
     async def restore(self) -> None:
         """Go on with the torrents of earlier runs.  One that cannot be opened is reported and kept."""
-        await self.herald.start()
+        try:
+            await self.herald.start()
+        except BitTorrentError as reason:
+            self._log.error("registered torrents are not announced: {reason}", reason=str(reason))
         if not self._stopped:
             self._dhtTurns.start()
-        for row in await self._parts.torrents.keptOpen():
+        try:
+            rows = await self._parts.torrents.keptOpen()
+        except BitTorrentError as reason:
+            self._log.error("cannot go on with the torrents of earlier runs: {reason}", reason=str(reason))
+            return
+        for row in rows:
             if self._stopped:
                 return
             try:

@@ -17,7 +17,10 @@ from math import inf
 from random import Random
 
 #: What may go wrong: all that touches the disk.
-OPERATIONS = ("open", "make", "rename", "remove", "read", "write", "truncate", "allocate", "sync", "commit")
+OPERATIONS = (
+    *("open", "make", "rename", "remove", "read", "write", "truncate", "allocate", "sync"),
+    *("query", "commit"),
+)
 
 
 @dataclass
@@ -25,7 +28,7 @@ class Fault:
     """
     One thing that goes wrong.
 
-    @ivar operation: one of L{OPERATIONS}; C{commit} is that of a database.
+    @ivar operation: one of L{OPERATIONS}; C{query} and C{commit} are those of a database.
     @ivar error: the number of the system's error; 0: there is none.
     @ivar after: how many operations that it would concern go well before.
     @ivar times: how many it harms.

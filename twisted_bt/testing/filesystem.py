@@ -336,7 +336,13 @@ class SimulatedFiles(FileCalls):
 
             self._later(settle)
 
-        return openDatabase(node, lambda: self._mayCommit(place.path), committed, self._now)
+        return openDatabase(
+            node,
+            lambda: self._mayCommit(place.path),
+            lambda: self._mayLook(place.path),
+            committed,
+            self._now,
+        )
 
     def _mayCommit(self, path: str) -> bool:
         harm = self._meet("commit", path)
@@ -345,6 +351,10 @@ class SimulatedFiles(FileCalls):
         if harm.error:
             raise failure(sqlite3.SQLITE_IOERR, "disk I/O error")
         return self.disk.syncTime > 0
+
+    def _mayLook(self, path: str) -> None:
+        if self._meet("query", path).error:
+            raise failure(sqlite3.SQLITE_IOERR, "disk I/O error")
 
     # -- inside
 

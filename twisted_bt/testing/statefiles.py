@@ -66,6 +66,8 @@ class Database(sqlite3.Connection):
     node: DatabaseNode
     #: Asked before a commit; raises what it fails with, and says whether it takes its time.
     allow: Callable[[], bool]
+    #: Asked before something is looked up; raises what that fails with.
+    query: Callable[[], None]
     #: Told of a commit.
     told: Callable[[], None]
     #: What the time is, in nanoseconds.
@@ -75,11 +77,14 @@ class Database(sqlite3.Connection):
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         """See C{sqlite3.Connection}."""
-        if sql != "COMMIT" or self._marks() == self._seen:
+        if sql.startswith("BEGIN"):
+            self._seen = self._marks()
+        elif sql.startswith("SELECT"):
+            self.query()
+        if sql != "COMMIT" or self._marks() == self._seen:  # who changed nothing waits for no disk
             return super().execute(sql, *parameters)
         slow = self.allow()
         done = super().execute(sql)
-        self._seen = self._marks()
         self.node.committing(self._before)
         self.told()
         self._before = self.image() if slow else None
@@ -92,7 +97,6 @@ class Database(sqlite3.Connection):
 
     def began(self) -> None:
         """What is there now was there before."""
-        self._seen = self._marks()
         self._before = None
 
     def _marks(self) -> tuple[int, ...]:
@@ -134,7 +138,11 @@ def openReader(node: DatabaseNode) -> Reader:
 
 
 def openDatabase(
-    node: DatabaseNode, allow: Callable[[], bool], told: Callable[[], None], now: Callable[[], int]
+    node: DatabaseNode,
+    allow: Callable[[], bool],
+    query: Callable[[], None],
+    told: Callable[[], None],
+    now: Callable[[], int],
 ) -> Database:
     """
     For all.
@@ -144,7 +152,8 @@ def openDatabase(
     if node.live is not None:
         raise failure(sqlite3.SQLITE_BUSY, "database is locked")
     database = sqlite3.connect(":memory:", isolation_level=None, factory=Database)
-    database.node, database.allow, database.told, database.time = node, allow, told, now
+    database.node, database.allow, database.query = node, allow, query
+    database.told, database.time = told, now
     node.begin(database)
     database.began()
     return database
