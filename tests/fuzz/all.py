@@ -9,6 +9,7 @@ from collections.abc import Callable
 from tests.fuzz.datagrams import DhtStates, Krpc, LocalAnnounces
 from tests.fuzz.kept import Configuration, ResumeStates
 from tests.fuzz.node import Nodes
+from tests.fuzz.recordings import Recordings
 from tests.fuzz.session import Sessions
 from tests.fuzz.talk import ExtendedHandshakes, Handshakes, MetadataMessages, PexMessages, Wire
 from tests.fuzz.target import Target
@@ -37,6 +38,7 @@ _MAKERS: tuple[Callable[[], Target], ...] = (
     HttpRequests,
     Configuration,
     ResumeStates,
+    Recordings,
     Sessions,
     Nodes,
 )

@@ -95,6 +95,10 @@ class DecoderTests(SynchronousTestCase):
         """Rows of resume state."""
         fuzzed(TARGETS["resume"](), EXAMPLES)
 
+    def test_recording(self) -> None:
+        """Recordings of traffic."""
+        fuzzed(TARGETS["recording"](), EXAMPLES)
+
 
 class MachineTests(SynchronousTestCase):
     """Whole machines, fed scripts of many messages each."""

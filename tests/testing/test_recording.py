@@ -259,6 +259,11 @@ class HostileFileTests(SynchronousTestCase):
         ):
             self.assertRefused(word, HEAD, event)
 
+    def test_base64(self) -> None:
+        """Data that is no base64, or is not even ASCII."""
+        for data in ("A", "****", "\u00e4\u00e4\u00e4\u00e4"):
+            self.assertRefused("line 3", HEAD, OPENED, {"t": 1, "c": 1, "e": "sent", "data": data})
+
     def test_conversations(self) -> None:
         """Connections that open twice, go on after their end, or do what nobody knows."""
         data = {"t": 1, "c": 1, "e": "sent", "data": "AAAA"}

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -272,7 +271,7 @@ class Recording:
             if line.strip():
                 try:
                     reader.take(line)
-                except (RecordingError, Base64Error) as reason:
+                except ValueError as reason:  # also of base64 that is none, or no ASCII
                     raise RecordingError(f"line {number}: {reason}") from reason
         if not reader.begun:
             raise RecordingError("an empty file is no recording")
