@@ -116,7 +116,6 @@ class TableTests(SynchronousTestCase):
         """C{~} is the home folder, which no shell would put in here."""
         self.assertEqual(fromTable({"state-dir": "~/bt"}, BASE), {"stateDir": Path.home() / "bt"})
 
-
     def test_nobodysHome(self) -> None:
         """The home of somebody who is not known is refused."""
         for table in ({"download-dir": "~nobody-of-that-name/x"}, {"torrents": ["~nobody-of-that-name/x"]}):

@@ -127,7 +127,7 @@ class CutTests(SynchronousTestCase):
                 self.assertEqual(read(decoder(), parts), messages, (first, second))
 
     def test_unknownOfOneByte(self) -> None:
-        """An unknown message that is nothing but its id takes nothing of the next with it, wherever it is cut."""
+        """An unknown message that is just its id takes nothing of the next with it, wherever it is cut."""
         stream = bytes.fromhex("00000001 64") + Have(7).encode() + Choke().encode()
         for cut in range(len(stream)):
             self.assertEqual(read(decoder(), [stream[:cut], stream[cut:]]), [Have(7), Choke()], cut)

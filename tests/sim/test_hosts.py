@@ -303,7 +303,7 @@ class ResumeClockTests(HostCase):
         return client, hashed, claimed
 
     def test_stopped(self) -> None:
-        """What a client knew when it stopped it knows when it starts, whatever the date: nothing is hashed."""
+        """What a client knew when it stopped it knows when it starts, whatever the date; none is hashed."""
         for jump in (YEARS, -YEARS):
             with self.subTest(jump=jump):
                 self.setUp()

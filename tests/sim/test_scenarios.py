@@ -16,13 +16,11 @@ FEW, LITTLE = 16, 2_000_000
 
 
 class CrowdTests(SynchronousTestCase):
-    """Two hundred leechers at home, and a seeder that uploads no faster than each of them."""
+    """Leechers at home, and a seeder that uploads no faster than each of them; the long form has 200."""
 
     def test_everybodyFinishes(self) -> None:
         """All finish, and the last takes at most half as long again as if data were a fluid."""
-        _, leechers, size = SCENARIOS["flash"]
-        self.assertEqual(leechers, 200)
-        outcomes = run(flashCrowd, leechers, size, 1, print)
+        outcomes = run(flashCrowd, 20, 8_000_000, 1, print)
         self.assertEqual(outcomes[0].faults, [])
 
 

@@ -27,7 +27,7 @@ class ParseTests(SynchronousTestCase):
     """What is in a link."""
 
     def test_zones(self) -> None:
-        """Addresses with a zone are left out: it means nothing elsewhere, and could put more into the link."""
+        """Addresses with a zone are left out: it means nothing elsewhere, and could put more in the link."""
         for zone in ("eth0", "a%26tr=http://x/", "%25"):
             found = parsed(f"&x.pe=[fe80::1%25{zone}]:80&dht=[fe80::1%25{zone}]:80&x.pe=[fe80::1]:80")
             self.assertEqual((found.peers, found.nodes), ((("fe80::1", 80),), ()))

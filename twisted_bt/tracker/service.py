@@ -34,9 +34,8 @@ from twisted_bt.tracker.schedule import SHORTEST_INTERVAL, earlyDelay, regularDe
 from twisted_bt.tracker.tiers import TrackerTiers
 from twisted_bt.tracker.urls import TrackerURL
 
-
 MAX_BELIEVED = 200
-"""Addresses taken of an answer, where no more were asked for: with thousands a tracker would drown others'."""
+"""Addresses taken of an answer where no more were asked for: with thousands it would drown others'."""
 
 
 class State(Enum):
