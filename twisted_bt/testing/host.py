@@ -253,6 +253,7 @@ class Host:
         """What is still open or to come on this host, for people; empty after a clean end."""
         left = [f"call: {call!r}" for call in self._calls]
         left += [f"connection: {stream!r}" for stream in self.streams]
+        left += [f"open file: {path}" for path in self.files.openFiles]
         if self.tcpPorts:
             left.append(f"{len(self.tcpPorts)} TCP ports")
         if self.udpPorts:
