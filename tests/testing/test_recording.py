@@ -21,14 +21,19 @@ from zope.interface.verify import verifyObject
 from tests.sessions.case import Noted
 from twisted_bt.exchange.picker import Sequential
 from twisted_bt.interfaces import IClientReactor
+from twisted_bt.peerwire.handshake import Handshake
+from twisted_bt.peerwire.messages import Interested, Piece, Request, Unchoke
 from twisted_bt.testing.network import Network
 from twisted_bt.testing.recording import (
     FORMAT,
+    Conversation,
     Recorder,
     Recording,
     RecordingError,
+    Said,
 )
 from twisted_bt.testing.replaying import Pace, Replay
+from twisted_bt.testing.script import Frames, Line, Script, requested
 from twisted_bt.testing.swarm import Member, SimulatedSwarm
 from twisted_bt.testing.villains import Corrupter, GiantFrames, Villain
 
@@ -220,6 +225,46 @@ class RecorderTests(SynchronousTestCase):
             self.recorder.data(number, "received", first)
         recording = Recording.read(self.text.getvalue().splitlines())
         self.assertEqual([each.number for each in recording.peers()], [1, 3, 4])
+
+
+class ScriptTests(SynchronousTestCase):
+    """What a recorded peer said, apart from when."""
+
+    def test_cut(self) -> None:
+        """Pieces that were asked for are answers, the rest are lines, each after what the client had said."""
+        hello = Handshake(bytes(20), bytes(20)).encode()
+        asked, other = Piece(1, 0, b"abc"), Piece(2, 0, b"xyz")
+        said = [
+            Said(0.0, False, hello + Request(1, 0, 3).encode()),
+            Said(0.1, True, hello + Unchoke().encode()[:3]),
+            Said(0.2, True, Unchoke().encode()[3:] + asked.encode()),
+            Said(0.3, False, Interested().encode()),
+            Said(0.4, True, other.encode() + b"\xff\xff\xff\xff\x07more"),
+        ]
+        script = Script(Conversation(1, 0.0, True, "", "", said))
+        first, then = 68 + 17, 68 + 17 + 5
+        self.assertEqual(
+            script.lines,
+            [
+                Line(first, hello),
+                Line(first, Unchoke().encode()),
+                Line(then, other.encode()),
+                Line(then, b"\xff\xff\xff\xff\x07more"),
+            ],
+        )
+        self.assertEqual(script.answer((1, 0, 3)), asked.encode())
+        self.assertEqual(script.answer((1, 0, 3)), asked.encode())
+        self.assertIsNone(script.answer((2, 0, 3)))
+
+    def test_oneByteAtATime(self) -> None:
+        """A stream fed a byte at a time is cut as when it comes whole."""
+        stream = Handshake(bytes(20), bytes(20)).encode() + Request(1, 0, 3).encode() * 2 + b"\0\0\0\0"
+        whole = list(Frames().feed(stream))
+        frames = Frames()
+        drips = [each for at in range(len(stream)) for each in frames.feed(stream[at : at + 1])]
+        self.assertEqual(drips, whole)
+        self.assertEqual([len(each) for each in whole], [68, 17, 17, 4])
+        self.assertEqual([requested(each) for each in whole], [None, (1, 0, 3), (1, 0, 3), None])
 
 
 HEAD = {"format": FORMAT, "version": 1, "note": ""}

@@ -11,10 +11,22 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.sessions.test_metadata import MagnetCase
 from tests.testing.villaincase import LIMITS, Outcome, play, quiet
+from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.testing.footprint import Footprint
 from twisted_bt.testing.swarm import SimulatedSwarm
-from twisted_bt.testing.villains import VILLAINS, Effect, Liar, Mute, Villain, Way, someVillain, villain
+from twisted_bt.testing.villains import (
+    VILLAINS,
+    Effect,
+    Liar,
+    MetadataPoison,
+    Mute,
+    Villain,
+    Way,
+    someVillain,
+    villain,
+)
 
 #: Honest peers keep at least this part of the rate they have without the villain.
 SHARE = 0.8
@@ -95,6 +107,43 @@ class SilenceTests(SynchronousTestCase):
             self.assertEqual((len(one.peers), len(leecher.session.connectedPeers)), (live, live))
             one.stop()
             swarm.stop()
+
+
+class MetadataPoisonTests(MagnetCase):
+    """Wrong metadata, for who comes by a magnet link."""
+
+    class Poison(MetadataPoison):
+        """The same, without the flood of requests that would end it before."""
+
+        name = "metadata poison alone"
+        interval = 1e6
+
+    def test_banned(self) -> None:
+        """It is banned, by its address, wherever it was heard of; the honest ones give what is right."""
+        fetcher = self.fetcher()
+        villains = [self.Poison(self.swarm, way=way) for way in (Way.DIAL, Way.LURE)]
+        addresses = [villains[1].listen()]
+        seeder = self.swarm.seeder()
+        _, outcome = self.added(fetcher, *addresses, seeder.address)
+        villains[0].dial(fetcher.address)
+        self.advance(60)
+        self.assertIsInstance(outcome[0], SwarmSession)
+        self.assertComplete(fetcher)
+        self.assertNotIn(seeder.address, fetcher.client.engine.bans)
+        for each in villains:
+            each.stop()
+
+    def test_alone(self) -> None:
+        """Where nobody else is, it is banned all the same, and nothing comes of it."""
+        fetcher = self.fetcher()
+        poison = self.Poison(self.swarm)
+        address = poison.listen()
+        _, outcome = self.added(fetcher, address)
+        self.advance(100)
+        self.assertEqual(outcome, [])
+        self.assertIn(address, fetcher.client.engine.bans)
+        self.assertEqual(poison.peers, {})
+        poison.stop()
 
 
 class RegistryTests(SynchronousTestCase):

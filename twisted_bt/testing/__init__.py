@@ -12,7 +12,7 @@ What most tests need is here; the rest is in the modules.
     They crash and run again: L{crashing}.
   - Others: L{ScriptedPeer<scripted.ScriptedPeer>} says what a test wants; L{trackers}, L{dht}; L{villains}
     mean harm, and L{footprint} is what they make a client keep.
-  - What went over the wire, L{recording}, and L{replaying} it.
+  - What went over the wire, L{recording}, and L{replaying} it (L{script} is a peer's part).
   - Contracts: L{pickers}, L{chokers}, L{policies}, L{storages}, L{files}, L{diskqueues}, L{extensions},
     L{trackerclients}, L{observers}.
 """

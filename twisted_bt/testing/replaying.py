@@ -24,8 +24,11 @@ from twisted_bt.testing.host import Host
 from twisted_bt.testing.link import Link
 from twisted_bt.testing.network import Network
 from twisted_bt.testing.recording import Conversation, Recording
+from twisted_bt.testing.script import Frames, Script, requested
 from twisted_bt.torrent.addresses import PeerAddr
 
+#: Seconds in which the client says nothing, and nothing was said to it, after which the next is said.
+SILENCE = 2.0
 #: Where those listen whom the client had dialled.
 PORT = 6881
 
@@ -34,7 +37,7 @@ class Pace(Enum):
     """When to say what was said."""
 
     RECORDED = "at the recorded times"
-    ANSWERED = "as soon as the client said as much as it had before"
+    ANSWERED = "each block when it is asked for, and the rest once the client said as much as it had before"
 
 
 class IReplayed(Protocol):
@@ -123,13 +126,9 @@ class Part(StreamProtocol):
         self._tellOver = over
         self._calls: list[IDelayedCall] = []
         self._port: IListeningPort | None = None
-        self._lines: list[tuple[float, int, bytes]] = []
-        awaited = 0  # bytes that the client had said before
-        for said in conversation.said:
-            if said.received:
-                self._lines.append((said.time - conversation.openedAt, awaited, said.data))
-            else:
-                awaited += len(said.data)
+        self._script = Script(conversation)
+        self._frames = Frames()
+        self._silence: IDelayedCall | None = None
         self._next = 0
 
     def begin(self, target: IReplayed, delay: float) -> None:
@@ -146,8 +145,8 @@ class Part(StreamProtocol):
 
     def stop(self) -> None:
         """End it."""
-        for each in self._calls:
-            if each.active():
+        for each in (*self._calls, self._silence):
+            if each is not None and each.active():
                 each.cancel()
         if self._port is not None:
             self._port.stopListening()
@@ -159,22 +158,31 @@ class Part(StreamProtocol):
 
     def connectionMade(self) -> None:
         """Speak."""
-        if self._pace is Pace.RECORDED:
-            for time, _, data in self._lines:
-                self._later(time, self._say, data)
-        else:
-            self._answer()
-        self._look()
+        if self._pace is Pace.ANSWERED:
+            self._goOn()
+            return
+        said = [each for each in self.conversation.said if each.received]
+        for each in said:
+            self._later(each.time - self.conversation.openedAt, self._say, each.data)
+        last = said[-1].time if said else self.conversation.openedAt
+        self._later(last - self.conversation.openedAt, self._allSaid, last)
 
     def dataReceived(self, data: bytes) -> None:
         """The client's turn."""
         self.heard += data
         if self._pace is Pace.ANSWERED:
-            self._answer()
+            for frame in self._frames.feed(data):
+                key = requested(frame)
+                answer = None if key is None else self._script.answer(key)
+                if answer is not None:
+                    self._say(answer)
+            self._goOn()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is gone."""
         self.lost = reason
+        if self._silence is not None and self._silence.active():
+            self._silence.cancel()
         self._end()
 
     def failed(self, reason: Failure) -> None:
@@ -185,24 +193,35 @@ class Part(StreamProtocol):
     def _later(self, delay: float, what: Any, *arguments: object) -> None:
         self._calls.append(self.host.callLater(delay, what, *arguments))
 
-    def _answer(self) -> None:
-        while self._next < len(self._lines) and self._lines[self._next][1] <= len(self.heard):
-            self._say(self._lines[self._next][2])
+    def _goOn(self) -> None:
+        """Say what is due; what is not is said all the same after a while of silence."""
+        if self._silence is not None and self._silence.active():
+            self._silence.cancel()
+        lines = self._script.lines
+        while self._next < len(lines) and lines[self._next].awaited <= len(self.heard):
+            self._sayNext()
+        if self._next < len(lines):
+            self._silence = self.host.callLater(SILENCE, self._break)
+        else:
+            self._silence = self.host.callLater(SILENCE, self._allSaid, self.conversation.closedAt or 0.0)
+
+    def _break(self) -> None:
+        self._sayNext()
+        self._goOn()
+
+    def _sayNext(self) -> None:
+        self._next += 1
+        self._say(self._script.lines[self._next - 1].data)
 
     def _say(self, data: bytes) -> None:
-        self._next += 1
         if self.lost is None:
             self.transport.write(data)
-        self._look()
 
-    def _look(self) -> None:
-        """Is all said?  Then close, if that is what the other side had done."""
-        if self._next < len(self._lines) or self.over:
-            return
+    def _allSaid(self, last: float) -> None:
+        """Close, if that is what the other side had done; C{last} is when it had said the last."""
         closedAt = self.conversation.closedAt
         if closedAt is not None and "non-clean" not in self.conversation.why:
-            last = self._lines[-1][0] if self._lines else 0.0
-            self._later(max(0.0, closedAt - self.conversation.openedAt - last), self._close)
+            self._later(max(0.0, closedAt - last), self._close)
         self._end()
 
     def _close(self) -> None:
