@@ -13,5 +13,5 @@ class BesiegedTests(SynchronousTestCase):
     def test_keepsItsRate(self) -> None:
         """It keeps at least 80 % of its rate, whether they come with the honest or before them."""
         said: list[str] = []
-        kept, faults = run(range(1), 10_000_000, say=said.append)
+        kept, faults = run(range(1), 25_000_000, say=said.append)
         self.assertEqual((len(kept), faults), (2, []), "\n".join(said))
