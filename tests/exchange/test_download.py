@@ -769,29 +769,14 @@ class ParoleTests(SynchronousTestCase):
             for block in scene.ask(honest):
                 if scene.send(honest, block) is Outcome.COMPLETE:
                     scene.judge(block.index)
-        other = scene.peer("other", "00111")
-        other.parole = False
-        (begun,) = {block.index for block in scene.ask(other)}
+        (begun,) = {block.index for block in scene.ask(scene.peer("other", "00111"))}
         self.assertIn(begun, {block.index for block in scene.ask(honest)})
-
-    def test_newcomers(self) -> None:
-        """Who comes soon after a piece was wrong is not trusted either; later ones are."""
-        scene, honest, liar = self.scene()
-        scene.download.removePeer(liar)
-        self.assertTrue(scene.peer("new").parole)
-        scene.download._verdicts.wary = 2
-        while len(scene.download._ledger.pieces) or scene.download.remaining:
-            for block in scene.ask(honest):
-                if scene.send(honest, block) is Outcome.COMPLETE:
-                    scene.judge(block.index)
-        self.assertFalse(scene.peer("later").parole)
 
     def test_nothingElse(self) -> None:
         """Where there is nothing that it could begin, it works with others all the same."""
         scene, honest, _ = self.scene()
         scene.download.setWanted(bitarray("01000"))
         other = scene.peer("other")
-        other.parole = False
         self.assertEqual(len(scene.ask(other)), 4)
         self.assertEqual({block.index for block in scene.ask(honest)}, {1})
 

@@ -105,7 +105,6 @@ class Download:
         @param reqq: how many requests it keeps (BEP 10); C{peer.reqq} may be set later.
         """
         peer = PeerDownload(key, fast, reqq, zeros(self._pieceCount))
-        peer.parole = self._verdicts.wary > 0  # liars come again under other names
         self._peers[peer] = None
         return peer
 

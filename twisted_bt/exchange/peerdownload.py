@@ -62,8 +62,7 @@ class PeerDownload:
     @ivar choked: it chokes us.
     @ivar snubbed: it owed us blocks and sent none for long.
     @ivar liar: it sent wrong data.
-    @ivar parole: it had a part in a piece that was wrong, or came soon after one was; it works alone until a
-        piece of its own is right.
+    @ivar parole: it had a part in a piece that was wrong; it works alone until a piece of its own is right.
     @ivar allowedFast: pieces it serves although it chokes us.
     @ivar suggested: pieces it suggested, the latest last.
     @ivar refusing: pieces it rejected requests for while it did not choke us; for a while.

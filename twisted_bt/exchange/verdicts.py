@@ -12,9 +12,6 @@ from twisted_bt.exchange.piece import PieceDownload
 from twisted_bt.exchange.suspects import Suspects
 from twisted_bt.exchange.wishes import Wishes
 
-#: Pieces that must be right after one that was not, until those who come are taken to be honest again.
-WARY = 100
-
 
 class Verdicts:
     """
@@ -22,8 +19,6 @@ class Verdicts:
     is whole.
 
     @raise KeyError: (all) it is not whole.
-
-    @ivar wary: so many pieces must be right until nobody new is suspected any more.
     """
 
     def __init__(
@@ -33,7 +28,6 @@ class Verdicts:
         self._wishes = wishes
         self._suspects = suspects
         self._peers = peers
-        self.wary = 0
 
     def take(self, index: int) -> memoryview:
         """Its bytes."""
@@ -52,7 +46,6 @@ class Verdicts:
         liars = self._suspects.good(piece) if self._suspects else frozenset()
         if piece.solo:
             self._acquit(piece)
-        self.wary = max(0, self.wary - 1)
         self._ledger.close(index)
         self._wishes.arrive(index)
         if liars:
@@ -63,7 +56,6 @@ class Verdicts:
         """It is wrong.  Returns who lied, if that is plain."""
         piece = self._whole(index)
         liars = self._suspects.corrupt(piece)
-        self.wary = WARY
         if not liars:
             for peer in self._peers:
                 if peer.key in piece.senders:
