@@ -66,8 +66,19 @@ class ElementTests(SynchronousTestCase):
 
     def test_manyLong(self) -> None:
         """Nor are names that are cut, of which there may be a hundred thousand."""
-        for each in (b"a", b"\xff", b"\x07/", "ä".encode(), b"\xc0a"):
-            self.counted(safeElement, each * 300, 1500 if len(each) > 1 else 300)  # were thousands
+        for each in (
+            b"a",
+            b"\xff",
+            b"\x07/",
+            "ä".encode(),
+            b"\xc0a",
+            b"\xc0aa",
+            b"\xffa",
+            b"\xe2\x80",
+            b"\xf8",
+        ):
+            self.counted(safeElement, each * 300, 400)  # were thousands
+        self.counted(safeElement, ("\u200b".encode() + b"\xc0a") * 300, 800)  # five times as long
 
     def counted(self, function: Callable[[bytes], str], raw: bytes, most: int) -> str:
         """What C{function} makes of C{raw}, with so many calls at most."""

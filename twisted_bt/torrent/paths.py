@@ -57,31 +57,32 @@ _DEVICES = frozenset(
 )
 
 
-def _width(lead: int) -> int:
-    """How many bytes a character that begins with C{lead} claims to have, in UTF-8 as first defined."""
-    if lead < 0xC0:
-        return 1
-    for width, limit in ((2, 0xE0), (3, 0xF0), (4, 0xF8), (5, 0xFC)):
-        if lead < limit:
-            return width
-    return 1
+# All of this by the machine of the regular expressions, without a call for each: a hostile torrent may have
+# 32 MiB of what is no character, or a hundred thousand names of it.
 
-
-#: Runs of characters in UTF-8 (all there are: neither surrogates nor overlong forms), runs of single bytes
-#: that are none, and longer ones that are none: as long as L{_width} says.  By the machine of the regular
-#: expressions, since a hostile torrent may have 32 MiB of these.
-_parts = re.compile(
-    rb"((?:[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
+#: A character in UTF-8 (all there are: neither surrogates nor overlong forms).
+_CHARACTER = (
+    rb"(?:[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
     rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
-    rb"|\xf4[\x80-\x8f][\x80-\xbf]{2})++)"
-    rb"|([\x80-\xbf\xfc-\xff]++)"
-    rb"|[\xc0-\xdf].?|[\xe0-\xef].{0,2}|[\xf0-\xf7].{0,3}|[\xf8-\xfb].{0,4}",
-    re.DOTALL,
+    rb"|\xf4[\x80-\x8f][\x80-\xbf]{2})"
 )
-_each = _parts.finditer
+#: A byte that begins none.
+_SINGLE = rb"[\x80-\xbf\xfc-\xff]"
+#: What is none: as long as its first byte says, in UTF-8 as first defined.
+_WHOLE = rb"%b|[\xc0-\xdf].|[\xe0-\xef]..|[\xf0-\xf7]...|[\xf8-\xfb]...." % _SINGLE
+#: The same, perhaps cut short by the end.
+_NONE = rb"%b|[\xc0-\xdf].?|[\xe0-\xef].{0,2}|[\xf0-\xf7].{0,3}|[\xf8-\xfb].{0,4}" % _SINGLE
+#: What L{_TABLE} removes.
+_VANISHING = b"|".join(re.escape(each.encode("utf-8")) for each in _REMOVED)
 
-#: What L{_TABLE} removes, in UTF-8.
-_removed = re.compile(b"(?:%b)+" % b"|".join(re.escape(each.encode("utf-8")) for each in _REMOVED)).match
+_wholeParts = re.compile(b"(?:%b++|%b)*+" % (_CHARACTER, _WHOLE), re.DOTALL).match
+_part = re.compile(b"(%b++)|%b" % (_CHARACTER, _NONE), re.DOTALL).findall
+#: Many single bytes, or many of the others: not so many that a list of them takes much memory.
+_parts = re.compile(
+    b"(%b{16,}+)|(?:%b++|(?!%b{16})(?:%b)){1,262144}+" % (_SINGLE, _CHARACTER, _SINGLE, _NONE), re.DOTALL
+).sub
+_removed = re.compile(b"(?:%b)+" % _VANISHING).match
+_each = re.compile(b"((?:%b)++)|(%b)|%b" % (_VANISHING, _CHARACTER, _NONE), re.DOTALL).finditer
 
 
 def decodeText(raw: bytes) -> str:
@@ -92,20 +93,13 @@ def decodeText(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        return _parts.sub(_shown, raw).decode("utf-8")
+        return _parts(_shown, raw).decode("utf-8")
 
 
-def _shown(part: re.Match[bytes]) -> bytes:
-    return part[1] or b"_" * len(part[2] or b"?")
-
-
-def _character(raw: bytes, at: int) -> tuple[str, int]:
-    """The character of C{raw} at C{at}, C{""} if those bytes are none, and where the next begins."""
-    end = at + _width(raw[at])
-    try:
-        return raw[at:end].decode("utf-8"), end
-    except UnicodeDecodeError:
-        return "", end
+def _shown(parts: re.Match[bytes]) -> bytes:
+    if parts[1]:
+        return b"_" * len(parts[1])
+    return b"".join([characters or b"_" for characters in _part(parts[0])])
 
 
 def _whole(raw: bytes, start: int, stop: int) -> int:
@@ -115,9 +109,8 @@ def _whole(raw: bytes, start: int, stop: int) -> int:
     try:
         raw[start:stop].decode("utf-8")
     except UnicodeDecodeError:
-        *_, last = _each(raw, start, stop)
-        # What is longer than a byte, and no character, may be one with what follows.
-        return stop if last[1] or last[2] else last.start()
+        found = _wholeParts(raw, start, stop)
+        return found.end() if found is not None else start
     return stop
 
 
@@ -125,30 +118,30 @@ def _cut(raw: bytes) -> str:
     """C{raw} cleaned, cut after L{ELEMENT_BYTES}, with its extension if that is short."""
     kept: list[str] = []
     size = at = 0
-    cut = False
-    while at < len(raw):
+    # Nothing becomes longer in bytes, so that so much more does not lead to the cut.
+    while at < len(raw) and size < ELEMENT_BYTES - 8:
         skipped = _removed(raw, at)
         if skipped is not None:  # millions of them, perhaps
             at = skipped.end()
             continue
-        if not cut and size < ELEMENT_BYTES - 8:
-            # Nothing becomes longer in bytes, so that so much more does not lead to the cut.
-            end = _whole(raw, at, at + ELEMENT_BYTES - 1 - size)
-            kept.append(decodeText(raw[at:end]).translate(_TABLE))
-            size += len(kept[-1].encode("utf-8"))
-            at = end
+        end = _whole(raw, at, at + ELEMENT_BYTES - 1 - size)
+        kept.append(decodeText(raw[at:end]).translate(_TABLE))
+        size += len(kept[-1].encode("utf-8"))
+        at = end
+    for each in _each(raw, at):
+        if each[1]:
             continue
-        text, at = _character(raw, at)
+        text = each[2].decode("utf-8") if each[2] else ""
         clean = text.translate(_TABLE) if text else "_"
         kept.append(clean)
         size += len(clean.encode("utf-8"))
         # After a character that was replaced libtorrent does not cut, and its names we must meet; but it
         # would let such a name grow past what a disk takes.
-        if not cut and (size >= NAME_MAX - EXTENSION_BYTES or (size >= ELEMENT_BYTES and clean == text)):
-            cut = True
-            at = raw.rfind(b".", max(at, len(raw) - EXTENSION_BYTES))
-            if at < 0:
-                break
+        if size >= NAME_MAX - EXTENSION_BYTES or (size >= ELEMENT_BYTES and clean == text):
+            at = raw.rfind(b".", max(each.end(), len(raw) - EXTENSION_BYTES))
+            if at >= 0:
+                kept.append(decodeText(raw[at:]).translate(_TABLE))
+            break
     return "".join(kept)
 
 
