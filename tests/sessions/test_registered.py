@@ -2,7 +2,7 @@
 Vocabulary: TorrentLoc, TorrentMap, registerTorrent, unregisterTorrent, TorrentPresence.
 
 A registered torrent costs a row; its swarm opens when a peer asks for it, and its content is validated on
-demand: the source assumed that it is complete.
+demand, since nothing says that it is complete.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class RegisteredCase(SwarmCase):
 
 
 class RegisterTests(RegisteredCase):
-    """registerTorrent and unregisterTorrent: the source left both as C{error}."""
+    """registerTorrent and unregisterTorrent."""
 
     def test_registers(self) -> None:
         """It answers with the info-hash, and costs a row and no swarm."""

@@ -105,7 +105,7 @@ class AvailableTests(SwarmCase):
         self.assertEqual(seen, [(True, left), (True, left)])
 
     def test_shortLastPiece(self) -> None:
-        """The last piece counts its own length (the source counted a full one)."""
+        """The last piece counts its own length, not that of a full one."""
         leecher = self.swarm.leecher()
         self.arrive(leecher, [9])
         short = self.size - 9 * self.pieceLength

@@ -373,7 +373,7 @@ class AcceptingTests(ThrottlingCase):
 
 
 class PriorityTests(ThrottlingCase):
-    """Leechers' sessions have priority over seeders' (the source's TODO)."""
+    """Sessions that download have priority over those that seed."""
 
     def test_downloadsFirst(self) -> None:
         """A free client slot goes to a swarm that downloads, although one that seeds waited longer."""

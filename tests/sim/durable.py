@@ -208,7 +208,7 @@ class World:
             host.crash()
 
     def end(self) -> None:
-        """Stop the helpers, and look that nothing is left."""
+        """Stop the other clients, and look that nothing is left."""
         for client in (self.seeder, self.other):
             engine = client.engine
             self.network.runUntil(client.stopService())
