@@ -68,7 +68,18 @@ class MetadataUpload:
         @raise ProtocolError: it was rejected over and over, and still asks.
         """
         metadata = self.metadata or b""
-        pieces = pieceCount(len(metadata))
+        if not self.allows(key, piece, len(metadata), now):
+            return None
+        return metadata[piece * PIECE_LENGTH : (piece + 1) * PIECE_LENGTH]
+
+    def allows(self, key: Hashable, piece: int, size: int, now: float) -> bool:
+        """
+        Whether a peer that asks for C{piece} of C{size} bytes at C{now} may have it; then it is taken to get
+        it.
+
+        @raise ProtocolError: see L{answer}.
+        """
+        pieces = pieceCount(size)
         allowance = self._allowances.get(key)
         if allowance is None:
             allowance = self._allowances[key] = _Allowance(now, pieces)
@@ -77,11 +88,11 @@ class MetadataUpload:
         if 0 <= piece < pieces and min(allowance.burst, allowance.total) >= 1:
             allowance.burst -= 1
             allowance.total -= 1
-            return metadata[piece * PIECE_LENGTH : (piece + 1) * PIECE_LENGTH]
+            return True
         allowance.patience -= 1
         if allowance.patience < 0:
             raise ProtocolError("a flood of ut_metadata requests")
-        return None
+        return False
 
     def left(self, key: Hashable) -> None:
         """The session with the peer ended."""

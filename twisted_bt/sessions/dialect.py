@@ -38,7 +38,7 @@ class Dialect:
             reqq=settings.requestQueueLimit,
             yourIp=self._session.connectedPeerAddr.host,
             uploadOnly=swarm.complete,
-            metadataSize=len(swarm.metainfo.infoBytes),
+            metadataSize=swarm.metainfo.infoLength,
             raw=dict(settings.extensionHandshake),
         )
 

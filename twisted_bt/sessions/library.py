@@ -24,7 +24,7 @@ from twisted_bt.sessions.idleness import Idleness
 from twisted_bt.sessions.joining import holding
 from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.metadatasession import MetadataSession
-from twisted_bt.sessions.metafiles import TorrentSource
+from twisted_bt.sessions.metafiles import RereadInfo, TorrentSource
 from twisted_bt.sessions.observers import Observers, SwarmObserver
 from twisted_bt.sessions.registering import Registered as Outcome
 from twisted_bt.sessions.registering import Registering, registration
@@ -193,6 +193,8 @@ class Library:
         paused = row is not None and row.paused
         loc = TorrentLoc(path, swarm.dataDirPath)
         await self._parts.torrents.put(TorrentRow(swarm.infoHash, loc, True, paused))
+        if isinstance(swarm.metainfo.info, RereadInfo):  # whoever registered it may take theirs away
+            swarm.metainfo.info.kept(path if self._parts.metafiles.onDisk(path) else None)
         swarm.registered = False
         self._idleness.forget(swarm)
         if swarm.running:
@@ -254,6 +256,7 @@ class Library:
             metainfo = await self._parts.metafiles.read(row.loc.metafilePath)
         if metainfo.wireHash != row.infoHash:
             raise MetainfoError(f"{row.loc.metafilePath} is another torrent than it was")
+        metainfo = self._parts.metafiles.rereading(metainfo, row.loc.metafilePath)
         make = SwarmSession.newLeecher if row.keepOpen else SwarmSession.newSeeder
         swarm = make(self._parts.engine, metainfo, row.loc.dataDirPath, self._observers)
         if row.magnet:

@@ -29,6 +29,7 @@ from twisted_bt.sessions.engine import Engine
 from twisted_bt.sessions.flushing import Flushing
 from twisted_bt.sessions.life import Life, SwarmStatus
 from twisted_bt.sessions.meeting import Meeting
+from twisted_bt.sessions.metafiles import restInfo
 from twisted_bt.sessions.observers import Observers
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.sessions.possession import Possession
@@ -48,6 +49,8 @@ class SwarmSession:
     Made by L{newSeeder} or L{newLeecher}; equal by info-hash.
 
     @ivar engine: what all swarms of the client share.
+    @ivar metainfo: the torrent.  While nobody is here, its info dictionary is not in memory: to ask for
+        C{infoBytes} reads the disk then, where there is a file.
     @ivar connectedPeers: every session, from before it connects until after it is closed, by address.
     @ivar registered: it was opened because somebody knocked: trackers and the DHT hear of it from the
         registry, and not from itself unless it lacks something.
@@ -268,6 +271,7 @@ class SwarmSession:
     def start(self, paused: bool = False) -> None:
         """Begin; see L{Life.start}."""
         self.life.start(paused)
+        self.rest()  # where it waits for its turn
 
     def stop(self) -> Deferred[None]:
         """End for good: peers, disk, state; fires when nothing of the swarm is left."""
@@ -280,6 +284,8 @@ class SwarmSession:
         for host, port in () if self.metainfo.private else self.metainfo.nodes:
             self.engine.hearNode(host, port)
         self.meeting.start()
+        if self.complete:
+            self.rest()
 
     def seek(self) -> None:
         """Find peers and be found, where that is not done for us; twice is the same as once."""
@@ -411,7 +417,15 @@ class SwarmSession:
             self._judgeRatio()
         self.record.tick(now)
         dialling = self.status.running and self.meeting.wantsToDial()
-        return dialling or bool(self.connectedPeers) or self.record.dirty
+        if dialling or self.connectedPeers or self.record.dirty:
+            return True
+        self.rest()
+        return False
+
+    def rest(self) -> None:
+        """Nobody is here: what can be read again need not stay in memory."""
+        if self.status is not SwarmStatus.CHECKING:
+            restInfo(self.metainfo)
 
     def _judgeRatio(self) -> None:
         ratio = self.engine.settings.seedRatio

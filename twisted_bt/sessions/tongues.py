@@ -30,7 +30,7 @@ class Tongues:
 
     def __init__(self, swarm: SwarmSession) -> None:
         engine, metainfo = swarm.engine, swarm.metainfo
-        own: list[IExtension] = [MetadataServing(metainfo.infoBytes, engine.reactor)]
+        own: list[IExtension] = [MetadataServing(swarm)]
         self._gossip: PeerExchange | None = None
         if engine.settings.pex and not metainfo.private:
             self._gossip = PeerExchange(swarm)

@@ -8,7 +8,7 @@ and takes what libtorrent takes, but for torrents of version 2 only, which are n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
 
@@ -54,8 +54,10 @@ class Metainfo:
     @ivar infoHashV2: version 2, 32 bytes; C{None}: it has none.
     @ivar name: of the file or folder; safe as a file name.
     @ivar layout: how the content falls into pieces.
-    @ivar pieceHashes: SHA-1 of each piece, one after the other; they are not there twice: this shows a part
-        of C{infoBytes}.
+    @ivar info: the info dictionary exactly as it was, or what gets it: of thousands of torrents it is better
+        read again than kept in memory.  Two torrents with the same hashes are equal, whichever it is.
+    @ivar infoLength: bytes of the info dictionary.
+    @ivar hashesAt: where in it the hashes of the pieces begin.
     @ivar files: all, padding included, in the order of the content.
     @ivar isFolder: the files are in a folder called C{name}; else it is one file of that name.
     @ivar trackers: tiers of URLs (BEP 12); a URL may occur more than once.
@@ -68,7 +70,6 @@ class Metainfo:
     @ivar collections: names that such torrents have in common (BEP 38).
     @ivar source: what some private trackers put in to make the info-hash their own.
     @ivar encoding: of text that is not UTF-8, as it was said; not acted on.
-    @ivar infoBytes: the info dictionary exactly as it was: what the info-hashes are over.
     @ivar pieceLayers: by the root of each file longer than a piece, the hashes of its pieces (BEP 52).
     """
 
@@ -76,10 +77,11 @@ class Metainfo:
     infoHashV2: bytes | None
     name: str
     layout: PieceLayout
-    pieceHashes: memoryview = field(repr=False)
     files: tuple[FileEntry, ...] = field(repr=False)
     isFolder: bool
-    infoBytes: bytes = field(repr=False)
+    info: bytes | Callable[[], bytes] = field(repr=False, compare=False)
+    infoLength: int = field(repr=False)
+    hashesAt: int = field(repr=False)
     private: bool = False
     source: str = ""
     trackers: tuple[tuple[str, ...], ...] = ()
@@ -107,11 +109,27 @@ class Metainfo:
         """Bytes of the content, padding included."""
         return self.layout.totalLength
 
+    @property
+    def infoBytes(self) -> bytes:
+        """
+        The info dictionary exactly as it was: what the info-hashes are over.  Raises what C{info} raises,
+        and takes as long, where that is not bytes.
+        """
+        info = self.info
+        return info if isinstance(info, bytes) else info()
+
+    @property
+    def pieceHashes(self) -> memoryview:
+        """SHA-1 of each piece, one after the other: a part of L{infoBytes}."""
+        end = self.hashesAt + HASH_LENGTH * self.layout.pieceCount
+        return memoryview(self.infoBytes)[self.hashesAt : end]
+
     def pieceHash(self, index: int) -> bytes:
-        """The SHA-1 of piece C{index}.  C{IndexError} if there is none."""
+        """The SHA-1 of piece C{index}; see L{infoBytes}.  C{IndexError} if there is none."""
         if not 0 <= index < self.layout.pieceCount:
             raise IndexError(f"no piece {index} of {self.layout.pieceCount}")
-        return bytes(self.pieceHashes[index * HASH_LENGTH : (index + 1) * HASH_LENGTH])
+        at = self.hashesAt + index * HASH_LENGTH
+        return self.infoBytes[at : at + HASH_LENGTH]
 
     @classmethod
     def fromBytes(cls, data: bytes) -> Metainfo:
@@ -208,16 +226,16 @@ def _read(infoBytes: bytes, info: dict[bytes, BValue], top: dict[bytes, BValue])
     if 2 in versions:
         files = withRoots(listed, checkHybrid(listed, tree, pieceLength))
     pieceHashes = _pieceHashes(info, _pieceCount(listed.totalLength, pieceLength))
-    at = infoBytes.index(pieceHashes)  # or the same bytes before, which are as good
     return Metainfo(
         infoHash=infoHash,
         infoHashV2=infoHashV2,
         name=name,
         layout=PieceLayout(listed.totalLength, pieceLength),
-        pieceHashes=memoryview(infoBytes)[at : at + len(pieceHashes)],
         files=files,
         isFolder=isFolder,
-        infoBytes=infoBytes,
+        info=infoBytes,
+        infoLength=len(infoBytes),
+        hashesAt=infoBytes.index(pieceHashes),  # or the same bytes before, which are as good
         private=type(info.get(b"private")) is int and info[b"private"] != 0,
         source=readText(info, b"source"),
         trackers=readTrackers(top),
