@@ -283,6 +283,20 @@ class ChoiceTests(SynchronousTestCase):
             scene.download.suggest(peer, 2)
             self.assertEqual({b.index for b in scene.ask(peer)}, {index})
 
+    def test_suggestionBeforeBegun(self) -> None:
+        """
+        What a peer suggests comes before pieces that others began: those may be got from others, too, while
+        what a seeder sends of them it could have sent of what only it has.
+        """
+        scene = Scene(blocks=8, picker=RarestFirst(random.Random(1)))
+        (begun,) = {block.index for block in scene.ask(scene.peer("a"))}
+        suggested = (begun + 1) % 4
+        seeder = scene.peer("seeder")
+        seeder.target = 12
+        scene.download.suggest(seeder, suggested)
+        asked = [block.index for block in scene.ask(seeder)]
+        self.assertEqual(asked, [suggested] * 8 + [begun] * 4)
+
     def test_wanted(self) -> None:
         """Only what is wanted is asked for, and once that is here the download is complete."""
         scene = Scene(wanted=bitarray("0100"))

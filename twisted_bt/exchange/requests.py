@@ -7,9 +7,10 @@ What has to be weighed for every request, and is, in this order:
  - the peer does not choke us, or allows this piece nevertheless (BEP 6, allowed fast);
  - the peer did not just reject this piece, and was not found lying;
  - it owes us less than it should (L{PeerDownload}), and so much less that a message is worth while;
- - first the piece it works on, then others that are begun, then a new one: what is begun holds
-   memory and is good for nobody until it is whole;
- - a new one only if there is memory for it; by the picker, out of what the peer suggests if it does;
+ - first the piece it works on, then a new one that it suggests (BEP 6: a seeder wants to give each piece away
+   once before it gives any twice), then others that are begun, then any new one: what is begun holds memory
+   and is good for nobody until it is whole;
+ - a new one only if there is memory for it, and by the picker;
  - a piece that was corrupt only if nobody works on it, and rather not by those who sent it;
  - who had a part in one works alone until a piece of its own is right, if there is any that it can begin: so
    it spoils no more pieces of others if it lies, and is found out at once;
@@ -99,6 +100,10 @@ class Requests:
         current = peer.current
         if current is not None and current.free and self._open(current.index, peer, mask):
             room -= self._ledger.ask(current, peer, room, now, asked)
+        if room and peer.suggested and self._wishes.freshCount:
+            suggested = self._suggested(peer, mask)
+            if suggested is not None:
+                room -= self._begin(peer, suggested, room, now, asked)
         if room and self._ledger.partial:
             room -= self._continue(peer, mask, room, now, asked)
         if room and self._wishes.freshCount:
@@ -167,6 +172,18 @@ class Requests:
         piece.owner = None
         return True
 
+    def _suggested(self, peer: PeerDownload, mask: bitarray) -> bitarray | None:
+        """The new pieces that C{peer} suggests; C{None}: there is none, or order is the point."""
+        fresh = self._wishes.fresh
+        suggested = [
+            index for index in peer.suggested if fresh[index] and mask[index] and index not in self._suspects
+        ]
+        if not suggested or getattr(self.picker, "inOrder", False):
+            return None
+        found = zeros(self._pieceCount)
+        found[suggested] = 1
+        return found
+
     def _begin(self, peer: PeerDownload, mask: bitarray, room: int, now: float, asked: list[Block]) -> int:
         """Ask for blocks of new pieces.  Returns how many."""
         before = len(asked)
@@ -186,7 +203,9 @@ class Requests:
                 if self.mayDrop and self.dropIdle():
                     continue
                 break
-            picked = self._pick(peer, candidates)
+            picked = self.picker.pick(candidates, self._availability)
+            if picked is not None and not candidates[picked]:
+                raise ValueError(f"{self.picker!r} picked {picked}, which is no candidate")
             if picked is None:
                 self._buffers.give(buffer)
                 if not avoided:
@@ -202,17 +221,6 @@ class Requests:
             peer.current = piece
             room -= self._ledger.ask(piece, peer, room, now, asked)
         return len(asked) - before
-
-    def _pick(self, peer: PeerDownload, candidates: bitarray) -> int | None:
-        if peer.suggested and not getattr(self.picker, "inOrder", False):
-            suggested = [index for index in peer.suggested if candidates[index]]
-            if suggested:
-                candidates = zeros(self._pieceCount)
-                candidates[suggested] = 1
-        picked = self.picker.pick(candidates, self._availability)
-        if picked is not None and not candidates[picked]:
-            raise ValueError(f"{self.picker!r} picked {picked}, which is no candidate")
-        return picked
 
     def dropIdle(self) -> bool:
         """
