@@ -9,11 +9,13 @@ downloads is printed beside that without villains on the same seed, and must be 
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
+from tests.sim.seeds import seedParser, seedsOf
+from tests.testing.villaincase import LIMITS as OF_ONE
+from tests.testing.villaincase import conclude
 from twisted_bt.testing.footprint import Footprint
 from twisted_bt.testing.link import Link
 from twisted_bt.testing.network import Network
@@ -25,17 +27,8 @@ SHARE = 0.8
 SEEDS, RATE = 5, 50e3
 #: Seconds that those who come first have for themselves.
 HEAD_START = 20.0
-#: What the leecher may keep at most.
-LIMITS = Footprint(
-    sessions=60,
-    connections=500,
-    known=3000,
-    told=1 << 18,
-    unsent=4 << 20,
-    asked=8000,
-    buffers=64 << 20,
-    bans=500,
-)
+#: What the leecher may keep at most, where one villain alone would be allowed less.
+LIMITS = replace(OF_ONE, connections=500, known=3000, unsent=4 << 20, asked=8000, buffers=64 << 20, bans=500)
 
 
 @dataclass
@@ -90,12 +83,7 @@ def besiege(seed: int, villains: int, late: bool, size: int) -> Siege:
     wronged = sum(each.address in leecher.client.engine.bans for each in honest)
     for one in hostile:
         one.stop()
-    network.advance(1)
-    if leecher.content != swarm.content:
-        raise AssertionError("the content is wrong")
-    swarm.stop()
-    if network.leftovers():
-        raise AssertionError(f"left behind: {network.leftovers()}")
+    conclude(swarm, leecher)
     return Siege(seconds, most, wronged, network.events)
 
 
@@ -129,12 +117,10 @@ def run(
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; 1: something was wrong, and the seed is told."""
-    parser = ArgumentParser("python -m tests.sim.besieged", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10, help="how many")
-    parser.add_argument("--first", type=int, default=0, help="the first of them, to repeat one")
+    parser = seedParser("tests.sim.besieged", __doc__, seeds=10)
     parser.add_argument("--size", type=int, default=40_000_000, help="bytes to download")
     options = parser.parse_args(arguments)
-    kept, faults = run(range(options.first, options.first + options.seeds), options.size)
+    kept, faults = run(seedsOf(options), options.size)
     if kept:
         print(f"kept of the rate: {min(kept):.0%} at least, {sum(kept) / len(kept):.0%} on average")
     print("\n".join(faults))

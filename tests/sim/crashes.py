@@ -15,14 +15,13 @@ before, while it stops.  Its disk then holds what was synced and any part of the
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from tests.sim.durable import STATE, Errors, Known, Run, Violation, World
+from tests.sim.durable import STATE, Known, Run, Violation, World
+from tests.sim.seeds import command, watched
 from twisted_bt.settings import Settings
 from twisted_bt.testing.invariants import endFaults
 
@@ -192,48 +191,8 @@ def play(seed: int) -> Counter[str]:
 
     @raise Violation: something happened that must never happen.
     """
-    with Errors() as errors:
-        scenario = Scenario(seed)
-        try:
-            scenario.play()
-        except BaseException:
-            scenario.world.abandon()
-            raise
-        if errors.seen:
-            raise Violation(f"logged: {errors.seen[0]}")
-    return scenario.counts
-
-
-def main(arguments: list[str]) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.sim.crashes", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=1000, help="how many")
-    parser.add_argument("--first", type=int, default=0, help="the first of them")
-    options = parser.parse_args(arguments)
-    return report(play, range(options.first, options.first + options.seeds), "tests.sim.crashes")
-
-
-def report(play: Callable[[int], Counter[str]], seeds: range, name: str) -> int:
-    """Play all C{seeds}, and print what happened; 1 if there was a violation."""
-    total: Counter[str] = Counter()
-    begun = time.perf_counter()
-    for seed in seeds:
-        total["seeds"] += 1
-        try:
-            total += play(seed)
-        except Exception as reason:
-            total["violations"] += 1
-            print(
-                f"{type(reason).__name__}: {reason}\n  again: python -m {name} --first {seed} --seeds 1",
-                flush=True,
-            )
-    total["violations"] += 0
-    for key in ("seeds", *sorted(each for each in total if each not in ("seeds", "violations"))):
-        print(f"{key:24} {total[key]:>10,}")
-    print(f"{'violations':24} {total['violations']:>10,}")
-    print(f"{'seconds':24} {time.perf_counter() - begun:>10,.1f}")
-    return 1 if total["violations"] else 0
+    return watched(lambda: Scenario(seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command(play, "tests.sim.crashes", __doc__, sys.argv[1:]))

@@ -18,7 +18,6 @@ while it is mended.  What must hold:
 
 from __future__ import annotations
 
-import argparse
 import errno
 import sys
 from collections import Counter
@@ -26,8 +25,8 @@ from dataclasses import replace
 from math import inf
 from random import Random
 
-from tests.sim.crashes import report
-from tests.sim.durable import STATE, Errors, Known, Run, Violation, World
+from tests.sim.durable import STATE, Known, Run, Violation, World
+from tests.sim.seeds import command, watched
 from twisted_bt.errors import StorageError
 from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.settings import Settings
@@ -219,26 +218,8 @@ def play(seed: int) -> Counter[str]:
 
     @raise Violation: something happened that must never happen.
     """
-    with Errors(lambda text: "Traceback" not in text) as errors:
-        scenario = Scenario(seed)
-        try:
-            scenario.play()
-        except BaseException:
-            scenario.world.abandon()
-            raise
-        if errors.seen:
-            raise Violation(f"logged: {errors.seen[0]}")
-    return scenario.counts
-
-
-def main(arguments: list[str]) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.sim.diskfaults", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=1000, help="how many")
-    parser.add_argument("--first", type=int, default=0, help="the first of them")
-    options = parser.parse_args(arguments)
-    return report(play, range(options.first, options.first + options.seeds), "tests.sim.diskfaults")
+    return watched(lambda: Scenario(seed), lambda text: "Traceback" not in text)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command(play, "tests.sim.diskfaults", __doc__, sys.argv[1:]))

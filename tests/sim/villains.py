@@ -9,12 +9,13 @@ banned, who sent wrong data must be, and nothing may be raised or left behind.
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
+from tests.sim.seeds import seedParser, seedsOf
+from tests.testing.villaincase import LIMITS as OF_ONE
 from twisted_bt.testing.footprint import Footprint
 from twisted_bt.testing.link import Link
 from twisted_bt.testing.network import Network
@@ -26,17 +27,8 @@ from twisted_bt.torrent.addresses import PeerAddr
 PATIENCE = 1200.0
 #: Between two times that honest clients hear of one another, as from a tracker.
 TOLD_EVERY = 60.0
-#: The most that a client may keep.
-LIMITS = Footprint(
-    sessions=60,
-    connections=300,
-    known=1500,
-    told=1 << 18,
-    unsent=2 << 20,
-    asked=8000,
-    buffers=24 << 20,
-    bans=60,
-)
+#: The most that a client may keep, where one villain alone would be allowed less.
+LIMITS = replace(OF_ONE, connections=300, known=1500, unsent=2 << 20, asked=8000, bans=60)
 
 
 @dataclass
@@ -214,12 +206,8 @@ def report(tally: Tally, seeds: int) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; 1: something was wrong, and the seed is told."""
-    parser = ArgumentParser("python -m tests.sim.villains", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=1000, help="how many")
-    parser.add_argument("--first", type=int, default=0, help="the first of them, to repeat one")
-    options = parser.parse_args(arguments)
-    seeds = range(options.first, options.first + options.seeds)
-    tally = run(seeds)
+    options = seedParser("tests.sim.villains", __doc__).parse_args(arguments)
+    tally = run(seedsOf(options))
     print("\n".join(report(tally, options.seeds)))
     return bool(tally.faults)
 

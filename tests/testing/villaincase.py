@@ -13,7 +13,7 @@ from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.testing.footprint import Footprint
 from twisted_bt.testing.link import Link
 from twisted_bt.testing.network import Network
-from twisted_bt.testing.swarm import SimulatedSwarm
+from twisted_bt.testing.swarm import Member, SimulatedSwarm
 from twisted_bt.testing.villains import VILLAINS, Villain, Way
 
 SIZE, SEED = 4_000_000, "villains"
@@ -104,13 +104,23 @@ def play(name: str | None, atSeeder: bool, way: Way) -> Outcome:
         outcome.banned = bool(addresses)
         villain.stop()
     outcome.wronged = honest.address in bans
+    conclude(swarm, leecher)
+    return outcome
+
+
+def conclude(swarm: SimulatedSwarm, leecher: Member) -> None:
+    """
+    End a run whose villains were stopped.
+
+    @raise AssertionError: C{leecher} has not the content, or something is left behind.
+    """
+    network = swarm.network
     network.advance(1)
     if leecher.content != swarm.content:
         raise AssertionError("the content is wrong")
     swarm.stop()
     if network.leftovers():
         raise AssertionError(f"left behind: {network.leftovers()}")
-    return outcome
 
 
 @cache
