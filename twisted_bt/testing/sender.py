@@ -4,6 +4,7 @@ What the two ways over the network have in common: one direction of a connection
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ class Unsent:
         self._size = 0
 
 
-class Sender:
+class Sender(ABC):
     """
     One direction of a connection.
 
@@ -94,17 +95,17 @@ class Sender:
         assert other is not None, "nothing is sent before there is somebody"
         return other
 
+    @abstractmethod
     def push(self) -> None:
         """Something was written, or the end is to be told: send what may be sent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wasRead(self, size: int) -> None:
         """The other side read C{size} bytes that it had not read when they arrived."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reset(self) -> None:
         """Drop what was not sent, and tell the other side that the connection is gone."""
-        raise NotImplementedError
 
     def drop(self) -> None:
         """Send nothing more."""

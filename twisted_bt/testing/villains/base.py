@@ -16,6 +16,7 @@ draw theirs from.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 from random import Random
@@ -92,7 +93,7 @@ class VillainPeer(ScriptedPeer):
         self._owner.ended(self)
 
 
-class Villain:
+class Villain(ABC):
     """
     @cvar name: what it is called; unique.
     @cvar effect: what a client does about it that is as it should be.
@@ -207,11 +208,11 @@ class Villain:
 
     # -- what makes each the villain it is
 
+    @abstractmethod
     def play(self, peer: VillainPeer) -> None:
         """The part of C{peer}, which is connected: say something, and what to do about what it hears."""
-        raise NotImplementedError
 
-    def parted(self, peer: VillainPeer) -> None:
+    def parted(self, peer: VillainPeer) -> None:  # noqa: B027 -- most give up
         """C{peer} was thrown out, or never let in: the villain may try again."""
 
     # -- for its part
@@ -247,6 +248,11 @@ class Villain:
         if count % 8:
             bits[-1] = 0xFF << (8 - count % 8) & 0xFF
         peer.say(messages.Bitfield(bytes(bits)))
+
+    def pretend(self, peer: VillainPeer) -> None:
+        """Greet, say that it has everything, and unchoke who is interested in that."""
+        peer.reactions[messages.Interested] = lambda _: peer.say(messages.Unchoke())
+        self.onHandshake(peer, lambda: self.claim(peer))
 
     def block(self, request: messages.Request) -> bytes:
         """What was asked for, as it should be."""

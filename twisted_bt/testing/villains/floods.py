@@ -4,6 +4,7 @@ Villains that send more than anybody needs.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -17,27 +18,44 @@ if TYPE_CHECKING:
     from twisted_bt.testing.swarm import SimulatedSwarm
 
 
+class Flood(Villain):
+    """
+    Greets, and then says the same kind of thing every C{interval} seconds: ended.
+    """
+
+    effect = Effect.CLOSED
+    interval = 0.2
+
+    def play(self, peer: VillainPeer) -> None:
+        """See L{Villain.play}."""
+        self.onHandshake(peer, lambda: self.begin(peer))
+
+    def begin(self, peer: VillainPeer) -> None:
+        """C{peer} was greeted."""
+        self.every(self.interval, peer, lambda: self.flood(peer))
+
+    @abstractmethod
+    def flood(self, peer: VillainPeer) -> None:
+        """Say it once more."""
+
+
 @villain
-class RequestFlood(Villain):
+class RequestFlood(Flood):
     """
     Asks for C{burst} blocks every C{interval} seconds, choked or not: ended, nobody needs so many.
     """
 
     name = "request flood"
-    effect = Effect.CLOSED
-    interval, burst = 0.2, 500
+    burst = 500
 
-    def play(self, peer: VillainPeer) -> None:
+    def begin(self, peer: VillainPeer) -> None:
         """Want it all."""
+        peer.say(messages.Interested())
+        super().begin(peer)
 
-        def flood() -> None:
-            peer.say(*[self.someRequest() for _ in range(self.burst)])
-
-        def begin() -> None:
-            peer.say(messages.Interested())
-            self.every(self.interval, peer, flood)
-
-        self.onHandshake(peer, begin)
+    def flood(self, peer: VillainPeer) -> None:
+        """Any blocks."""
+        peer.say(*[self.someRequest() for _ in range(self.burst)])
 
 
 @villain
@@ -47,7 +65,6 @@ class DeafFlood(RequestFlood):
     """
 
     name = "deaf flood"
-    effect = Effect.CLOSED
 
     def play(self, peer: VillainPeer) -> None:
         """Hear their handshake, and nothing more."""
@@ -56,62 +73,43 @@ class DeafFlood(RequestFlood):
 
 
 @villain
-class CancelFlood(Villain):
+class CancelFlood(RequestFlood):
     """Asks for blocks and takes that back, C{burst} times every C{interval} seconds: ended."""
 
     name = "cancel flood"
-    effect = Effect.CLOSED
-    interval, burst = 0.2, 200
+    burst = 200
 
-    def play(self, peer: VillainPeer) -> None:
+    def flood(self, peer: VillainPeer) -> None:
         """Want it, and not."""
-
-        def flood() -> None:
-            for _ in range(self.burst):
-                each = self.someRequest()
-                peer.say(each, messages.Cancel(each.index, each.begin, each.length))
-
-        def begin() -> None:
-            peer.say(messages.Interested())
-            self.every(self.interval, peer, flood)
-
-        self.onHandshake(peer, begin)
+        for _ in range(self.burst):
+            each = self.someRequest()
+            peer.say(each, messages.Cancel(each.index, each.begin, each.length))
 
 
 @villain
-class Flapper(Villain):
+class Flapper(Flood):
     """Is interested, and is not, C{burst} times every C{interval} seconds: ended."""
 
     name = "flapper"
-    effect = Effect.CLOSED
-    interval, burst = 0.2, 50
+    burst = 50
 
-    def play(self, peer: VillainPeer) -> None:
+    def flood(self, peer: VillainPeer) -> None:
         """Never decide."""
-
-        def flap() -> None:
-            once = messages.Interested().encode() + messages.NotInterested().encode()
-            peer.sendRaw(once * self.burst)
-
-        self.onHandshake(peer, lambda: self.every(self.interval, peer, flap))
+        once = messages.Interested().encode() + messages.NotInterested().encode()
+        peer.sendRaw(once * self.burst)
 
 
 @villain
-class HaveFlood(Villain):
+class HaveFlood(Flood):
     """Tells of C{burst} pieces every C{interval} seconds, again and again: ended."""
 
     name = "have flood"
-    effect = Effect.CLOSED
-    interval, burst = 0.2, 1000
+    burst = 1000
 
-    def play(self, peer: VillainPeer) -> None:
-        """Tell."""
+    def flood(self, peer: VillainPeer) -> None:
+        """Any pieces."""
         count = self.metainfo.layout.pieceCount
-
-        def flood() -> None:
-            peer.say(*[messages.Have(self.random.randrange(count)) for _ in range(self.burst)])
-
-        self.onHandshake(peer, lambda: self.every(self.interval, peer, flood))
+        peer.say(*[messages.Have(self.random.randrange(count)) for _ in range(self.burst)])
 
 
 @villain
@@ -133,66 +131,57 @@ class GiantFrames(Villain):
 
 
 @villain
-class FastFlood(Villain):
+class FastFlood(Flood):
     """
     Suggests, allows and rejects C{burst} pieces at random every C{interval} seconds (BEP 6): only the first
     few count, and then it is ended.
     """
 
     name = "fast flood"
-    effect = Effect.CLOSED
-    interval, burst = 0.2, 200
+    burst = 200
 
-    def play(self, peer: VillainPeer) -> None:
+    def begin(self, peer: VillainPeer) -> None:
+        """Where that is understood."""
+        if peer.fast:
+            self.claim(peer)
+            super().begin(peer)
+
+    def flood(self, peer: VillainPeer) -> None:
         """Anything goes."""
         count = self.metainfo.layout.pieceCount
-
-        def flood() -> None:
-            for _ in range(self.burst):
-                asked = self.someRequest()
-                peer.say(
-                    messages.SuggestPiece(self.random.randrange(count)),
-                    messages.AllowedFast(self.random.randrange(count)),
-                    messages.RejectRequest(asked.index, asked.begin, asked.length),
-                )
-
-        def begin() -> None:
-            if peer.fast:
-                self.claim(peer)
-                self.every(self.interval, peer, flood)
-
-        self.onHandshake(peer, begin)
+        for _ in range(self.burst):
+            asked = self.someRequest()
+            peer.say(
+                messages.SuggestPiece(self.random.randrange(count)),
+                messages.AllowedFast(self.random.randrange(count)),
+                messages.RejectRequest(asked.index, asked.begin, asked.length),
+            )
 
 
 @villain
-class ExtensionAbuser(Villain):
+class ExtensionAbuser(Flood):
     """
     Sends extended handshakes (BEP 10) without end: hundreds of names in C{m}, under numbers that change each
     time, and a C{reqq}, a port and a size of the metadata that cannot be.  Ended after some.
     """
 
     name = "extension abuser"
-    effect = Effect.CLOSED
     interval, names = 0.5, 400
 
-    def play(self, peer: VillainPeer) -> None:
+    def flood(self, peer: VillainPeer) -> None:
         """As somebody else each time."""
         random = self.random
         known = [b"ut_pex", b"ut_metadata", b"lt_donthave"]
-
-        def abuse() -> None:
-            names = [*known, *(b"x_%d" % random.randrange(10_000) for _ in range(self.names))]
-            said = ExtendedHandshake(
-                extensions={name: random.randrange(256) for name in names},
-                client="\x1b[2J" * 30,
-                port=random.choice((1, 65535, 6881)),
-                reqq=random.choice((1, 1 << 30)),
-                metadataSize=random.choice((1, 1 << 30)),
-                raw={b"upload_only": 0, b"junk": [b"x" * 100] * 50},
-            )
-            peer.say(said, messages.Extended(random.randrange(1, 256), random.randbytes(20)))
-
-        self.onHandshake(peer, lambda: self.every(self.interval, peer, abuse))
+        names = [*known, *(b"x_%d" % random.randrange(10_000) for _ in range(self.names))]
+        said = ExtendedHandshake(
+            extensions={name: random.randrange(256) for name in names},
+            client="\x1b[2J" * 30,
+            port=random.choice((1, 65535, 6881)),
+            reqq=random.choice((1, 1 << 30)),
+            metadataSize=random.choice((1, 1 << 30)),
+            raw={b"upload_only": 0, b"junk": [b"x" * 100] * 50},
+        )
+        peer.say(said, messages.Extended(random.randrange(1, 256), random.randbytes(20)))
 
 
 @villain

@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted_bt.peerwire import messages
 from twisted_bt.peerwire.handshake import Handshake
 from twisted_bt.testing.villains.base import Effect, ITarget, Villain, VillainPeer
+from twisted_bt.testing.villains.floods import Flood
 from twisted_bt.testing.villains.registry import villain
 
 
@@ -19,8 +20,7 @@ class Liar(Villain):
 
     def play(self, peer: VillainPeer) -> None:
         """Promise."""
-        peer.reactions[messages.Interested] = lambda _: peer.say(messages.Unchoke())
-        self.onHandshake(peer, lambda: self.claim(peer))
+        self.pretend(peer)
 
 
 @villain
@@ -47,9 +47,8 @@ class Corrupter(Villain):
                 data = bytes([data[0] ^ 1]) + data[1:]
             peer.say(messages.Piece(request.index, request.begin, data))
 
-        peer.reactions[messages.Interested] = lambda _: peer.say(messages.Unchoke())
         peer.reactions[messages.Request] = serve
-        self.onHandshake(peer, lambda: self.claim(peer))
+        self.pretend(peer)
 
 
 @villain
@@ -115,9 +114,8 @@ class Refuser(Villain):
             if peer.fast:
                 peer.say(messages.RejectRequest(asked.index, asked.begin, asked.length))
 
-        peer.reactions[messages.Interested] = lambda _: peer.say(messages.Unchoke())
         peer.reactions[messages.Request] = refuse
-        self.onHandshake(peer, lambda: self.claim(peer))
+        self.pretend(peer)
 
 
 @villain
@@ -164,18 +162,13 @@ class Mirror(Villain):
 
 
 @villain
-class BlockFlood(Villain):
+class BlockFlood(Flood):
     """Sends blocks that nobody asked for: ended after two MiB of them."""
 
     name = "block flood"
-    effect = Effect.CLOSED
     interval = 0.1
 
-    def play(self, peer: VillainPeer) -> None:
+    def flood(self, peer: VillainPeer) -> None:
         """Ten at a time."""
-
-        def flood() -> None:
-            asked = [self.someRequest() for _ in range(10)]
-            peer.say(*[messages.Piece(each.index, each.begin, bytes(each.length)) for each in asked])
-
-        self.onHandshake(peer, lambda: self.every(self.interval, peer, flood))
+        asked = [self.someRequest() for _ in range(10)]
+        peer.say(*[messages.Piece(each.index, each.begin, bytes(each.length)) for each in asked])
