@@ -23,6 +23,7 @@ from twisted.internet.protocol import Protocol
 
 from tests.benchmarks.gauges import Heartbeat, memory, processor
 from tests.benchmarks.shelf import Crowd, dataOf, metafileOf
+from twisted_bt.control.collecting import Collecting
 from twisted_bt.peerwire.handshake import Handshake
 from twisted_bt.sessions.client import ClientSession
 from twisted_bt.sessions.metafiles import readMetafile
@@ -89,8 +90,9 @@ class Worker:
         self.state = None if state == "-" else Path(state)
 
     async def started(self, **settings: Any) -> ClientSession:
-        """A client that runs."""
+        """A client that runs, in a process of its own, as the daemon's does."""
         client = ClientSession(reactor, Settings(stateDir=self.state, interfaces=("127.0.0.1",), **settings))
+        Collecting(reactor, client).setServiceParent(client)
         client.startService()
         await client.whenRestored()
         return client

@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybe
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_bt.control.collecting import Collecting
 from twisted_bt.control.console import LogObserver, ProgressTicker
 from twisted_bt.control.links import nameOf
 from twisted_bt.control.offered import MetadataOffers, OfferedPeers
@@ -66,6 +67,7 @@ class Daemon(MultiService):
         self._job: Deferred[None] | None = None
         self.client = ClientSession(reactor, config.settings())
         self.client.setServiceParent(self)
+        Collecting(reactor, self.client).setServiceParent(self)
         self._ticker = ProgressTicker(reactor, self.client)
         self._unobserve: Callable[[], None] = lambda: None
 
