@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.sessions.case import SwarmCase
-from tests.sessions.test_metadata import MagnetCase
+from tests.sessions.magnets import MagnetCase
 from twisted_bt.discovery.pex import FIRST_DELAY, INTERVAL
 from twisted_bt.errors import PeerDisconnected, ProtocolError
 from twisted_bt.peerwire.extended import ExtendedHandshake

@@ -12,7 +12,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
 
 from tests.sessions.case import SwarmCase
-from tests.sessions.test_metadata import MagnetCase
+from tests.sessions.magnets import MagnetCase
 from twisted_bt.dht.service import DhtNode
 from twisted_bt.dht.settings import DhtSettings
 from twisted_bt.dht.state import DhtState

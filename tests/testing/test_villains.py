@@ -11,7 +11,7 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.sessions.test_metadata import MagnetCase
+from tests.sessions.magnets import MagnetCase
 from tests.testing.villaincase import LIMITS, Outcome, play, quiet
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.testing.footprint import Footprint
