@@ -131,6 +131,19 @@ class IStorage(Interface):
         """Give back files and memory, once pending operations are done.  No method is called after."""
 
 
+class IBatchStorage(IStorage):
+    """
+    A storage that takes many pieces at less than the price of each: an ability that is used where it is
+    there.  With pieces of 16 KiB a fast swarm completes thousands in a second.
+    """
+
+    def writePieces(pieces: Sequence[tuple[int, Buffer]]) -> Deferred[list[Exception | None]]:
+        """
+        Store each of C{pieces}, index and data, as L{writePiece} would.  Fires once all are dealt with:
+        for each, in order, C{None} or what L{writePiece} would have failed with.
+        """
+
+
 class IStorageFactory(Interface):
     """Makes the storage of a torrent; an application brings its own to keep data elsewhere."""
 

@@ -43,9 +43,9 @@ class OutboxTests(SynchronousTestCase):
         """Control messages come first and in order, then haves, then gossip."""
         outbox = Outbox()
         outbox.gossip(SuggestPiece(9))
-        outbox.have(1)
+        outbox.haves([1])
         outbox.send(Unchoke())
-        outbox.have(2)
+        outbox.haves([2])
         outbox.send(Interested())
         self.assertEqual(drained(outbox), [Unchoke(), Interested(), Have(1), Have(2), SuggestPiece(9)])
 
@@ -54,7 +54,7 @@ class OutboxTests(SynchronousTestCase):
         outbox = Outbox()
         for put in (
             lambda: outbox.send(Choke()),
-            lambda: outbox.have(1),
+            lambda: outbox.haves([1]),
             lambda: outbox.gossip(SuggestPiece(1)),
         ):
             put()
@@ -66,7 +66,7 @@ class OutboxTests(SynchronousTestCase):
         """A piece is told once."""
         outbox = Outbox()
         for _ in range(3):
-            outbox.have(1)
+            outbox.haves([1])
         self.assertEqual(drained(outbox), [Have(1)])
 
     def test_manyHavesAreOneBitfield(self) -> None:
@@ -75,7 +75,7 @@ class OutboxTests(SynchronousTestCase):
             for size in range(90, 115):
                 outbox, bits = Outbox(), bytes(size)
                 for index in range(count):
-                    outbox.have(index)
+                    outbox.haves([index])
                 told = drained(outbox, bits)
                 if 9 * count > 5 + size:
                     self.assertEqual(told, [Bitfield(bits)], (count, size))
@@ -86,24 +86,24 @@ class OutboxTests(SynchronousTestCase):
         """Over the bound, haves are forgotten and the bitfield, however long, says them all."""
         outbox, bits = Outbox(maxHaves=10), bytes(5000)
         for index in range(11):
-            outbox.have(index)
-        outbox.have(99)
+            outbox.haves([index])
+        outbox.haves([99])
         self.assertEqual(drained(outbox, bits), [Bitfield(bits)])
-        outbox.have(100)
+        outbox.haves([100])
         self.assertEqual(drained(outbox, bits), [Have(100)])
 
     def test_bitfieldIsOfTheMoment(self) -> None:
         """The bitfield is what we have when it is sent."""
         outbox = Outbox(maxHaves=1)
-        outbox.have(1)
-        outbox.have(2)
+        outbox.haves([1])
+        outbox.haves([2])
         self.assertEqual(drained(outbox, b"\x01"), [Bitfield(b"\x01")])
 
     def test_oldGossipDrops(self) -> None:
         """Of too much gossip the oldest drops, and what alone is too much as well; nothing else does."""
         outbox = Outbox(maxGossip=30)
         outbox.send(Choke())
-        outbox.have(7)
+        outbox.haves([7])
         for index in range(10):
             outbox.gossip(SuggestPiece(index))
         self.assertEqual(
@@ -138,7 +138,7 @@ class OutboxTests(SynchronousTestCase):
         outbox = Outbox()
         for rank, message in puts:
             if isinstance(message, Have):
-                outbox.have(message.index)
+                outbox.haves([message.index])
             elif rank == "gossip":
                 outbox.gossip(message)
             else:

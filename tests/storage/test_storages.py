@@ -16,12 +16,12 @@ from twisted_bt.storage.diskqueue import DiskThreads, ImmediateDisk
 from twisted_bt.storage.filepool import FilePool
 from twisted_bt.storage.files import FileStorage
 from twisted_bt.storage.memory import MemoryStorage
-from twisted_bt.testing.storages import Sample, StorageContract
+from twisted_bt.testing.storages import BatchStorageContract, Sample, StorageContract
 
 T = TypeVar("T")
 
 
-class MemoryStorageTests(StorageContract, SynchronousTestCase):
+class MemoryStorageTests(BatchStorageContract, SynchronousTestCase):
     """L{MemoryStorage}."""
 
     def makeStorage(self, sample: Sample) -> IStorage:
@@ -29,7 +29,7 @@ class MemoryStorageTests(StorageContract, SynchronousTestCase):
         return MemoryStorage(sample.layout, sample.check)
 
 
-class FileStorageTests(StorageContract, SynchronousTestCase):
+class FileStorageTests(BatchStorageContract, SynchronousTestCase):
     """L{FileStorage}, whose disk work is done at once."""
 
     preallocate = False

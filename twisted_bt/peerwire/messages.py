@@ -337,6 +337,12 @@ def encodeRequests(blocks: Iterable[Block]) -> bytes:
     return b"".join([pack(13, 6, block.index, block.begin, block.length) for block in blocks])
 
 
+def encodeHaves(indices: Iterable[int]) -> bytes:
+    """The frames of a L{Have} for each of C{indices}."""
+    pack = _ONE.pack
+    return b"".join([pack(5, 4, index) for index in indices])
+
+
 def encodePieces(blocks: Iterable[tuple[int, int, Buffer]]) -> list[Buffer]:
     """
     The frames of a L{Piece} for each of C{blocks} (index, begin and data), in parts to be written one

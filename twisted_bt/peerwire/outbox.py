@@ -11,12 +11,12 @@ The vocabulary's C{pendingMessages}: a queue with three ranks and a bound on eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted_bt.errors import ProtocolError
-from twisted_bt.peerwire.messages import Bitfield, Have, Message
+from twisted_bt.peerwire.messages import Bitfield, Message, encodeHaves
 
-#: Bytes in a L{Have}, and in a L{Bitfield} before its bits.
+#: Bytes in a C{have}, and in a L{Bitfield} before its bits.
 _HAVE_SIZE = 9
 _BITFIELD_HEAD = 5
 
@@ -63,11 +63,11 @@ class Outbox:
             raise ProtocolError(f"does not read: {self._controlSize} bytes of messages wait for it")
         self._control.append(frame)
 
-    def have(self, index: int) -> None:
-        """Tell that we have piece C{index}; of many, they may be told by one bitfield."""
+    def haves(self, indices: Iterable[int]) -> None:
+        """Tell that we have the pieces C{indices}; of many, they may be told by one bitfield."""
         if self._bitfieldDue:
             return
-        self._haves[index] = None
+        self._haves.update(dict.fromkeys(indices))
         if len(self._haves) > self.maxHaves:
             self._haves.clear()
             self._bitfieldDue = True
@@ -104,7 +104,7 @@ class Outbox:
         if bits is not None and (self._bitfieldDue or _BITFIELD_HEAD + len(bits) < size):
             told = Bitfield(bits).encode()
         else:
-            told = b"".join([Have(index).encode() for index in self._haves])
+            told = encodeHaves(self._haves)
         self._bitfieldDue = False
         self._haves.clear()
         return told

@@ -220,7 +220,11 @@ class PeerProtocol(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send C{data}; dropped once the connection is ending."""
-        if self.reason is None:
+        if self.reason is not None:
+            return
+        if self._send is not None:
+            self._send((data,))
+        else:
             cast(ITransport, self.transport).write(data)
 
     def writeSequence(self, parts: Sequence[Buffer]) -> None:

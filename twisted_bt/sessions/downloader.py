@@ -1,8 +1,9 @@
 """
 Blocks in: joins the pure L{Download<twisted_bt.exchange.download.Download>} with peers and disk.
 
-One Deferred a piece.  A completed piece is handed to the storage at the end of the turn in which
-its last block came, after the next requests went out, so that the peer works while the disk does.
+Completed pieces are handed to the storage at the end of the turn in which their last blocks came, after
+the next requests went out, so that the peer works while the disk does.  Small ones go many at a time:
+one Deferred, one job and one wake-up for all.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,12 +21,14 @@ from twisted_bt.exchange.buffers import PieceBuffers
 from twisted_bt.exchange.download import Download
 from twisted_bt.exchange.peerdownload import PeerDownload
 from twisted_bt.exchange.rate import RateMeter
-from twisted_bt.interfaces import IDiskQueue, IStorage
+from twisted_bt.interfaces import Buffer, IBatchStorage, IDiskQueue, IStorage
 from twisted_bt.peerwire.framing import PieceRun
 from twisted_bt.peerwire.messages import Cancel
 from twisted_bt.sessions.peer import PeerSession
 from twisted_bt.torrent.pieces import Block
 
+#: Bytes of completed pieces that wait at most while the disk is busy with others.
+BATCH = 1 << 20
 #: Bytes a peer may send that were never asked for, before it is taken for a flood.
 MAX_UNASKED = 2 << 20
 
@@ -65,12 +68,15 @@ class Downloader:
         clock: IReactorTime,
         disk: IDiskQueue,
         buffers: PieceBuffers,
+        batch: int = BATCH,
     ) -> None:
+        """@param batch: so many bytes of completed pieces wait while the disk is busy with others."""
         self.download = download
         self.rate = RateMeter()
         self._owner = owner
         self._clock = clock
         self._disk = disk
+        self._batch = batch
         self._peers: dict[PeerDownload, PeerSession] = {}
         self._completed: list[int] = []
         self._writing = 0
@@ -120,43 +126,74 @@ class Downloader:
         return self.download.nextRequests(session.download, session.now)
 
     def storeCompleted(self) -> None:
-        """Give the pieces completed in this turn to the storage."""
-        completed, self._completed = self._completed, []
-        for index in completed:
-            self._writing += 1
-            storing = self._owner.beforeWriting().addCallback(self._store, index)
-            # Not one after the other: what goes wrong with a piece that is stored is not the disk's fault.
-            storing.addCallbacks(self._stored, self._failed, callbackArgs=(index,), errbackArgs=(index,))
-            storing.addErrback(self._puzzled, index)
+        """
+        Give the completed pieces to the storage: at once, or, while it has others, as soon as they are
+        many or it is done with those.
+        """
+        waiting = len(self._completed) * self.download.layout.pieceLength
+        if waiting and (not self._writing or waiting >= self._batch):
+            self._storeAll()
 
-    def _store(self, _: None, index: int) -> Deferred[None]:
-        return self._owner.storage.writePiece(index, self.download.takePiece(index))
+    def _storeAll(self) -> None:
+        """Give them to the storage now."""
+        batch, self._completed = self._completed, []
+        self._writing += 1
+        storing = self._owner.beforeWriting().addCallback(self._store, batch)
+        # Not one after the other: what goes wrong with a piece that is stored is not the disk's fault.
+        storing.addCallbacks(self._dealtWith, self._failed, callbackArgs=(batch,), errbackArgs=(batch,))
+        storing.addErrback(self._puzzled, batch)
 
-    def _stored(self, _: None, index: int) -> None:
-        liars = self.download.pieceVerified(index)
+    def _store(self, _: None, batch: list[int]) -> Deferred[list[Exception | None]]:
+        storage = self._owner.storage
+        pieces = [(index, self.download.takePiece(index)) for index in batch]
+        if IBatchStorage.providedBy(storage):
+            return storage.writePieces(pieces)
+        return writeEach(storage, pieces)
+
+    def _dealtWith(self, outcomes: list[Exception | None], batch: list[int]) -> None:
+        """For each piece of C{batch}: it is stored, or what is wrong."""
+        download = self.download
+        good: list[int] = []
+        lied: list[tuple[int, frozenset[Hashable]]] = []
+        trouble: Exception | None = None
+        for index, outcome in zip(batch, outcomes, strict=True):
+            if outcome is None:
+                good.append(index)
+                liars = download.pieceVerified(index)
+                if liars:
+                    lied.append((index, liars))
+            elif isinstance(outcome, PieceCorrupt):
+                lied.append((index, download.pieceFailed(index)))
+                self.refillLater()
+            else:
+                download.pieceReturned(index)
+                trouble = outcome
         self._finished()
-        self._owner.available([index])
-        if liars:
+        if good:
+            self._owner.available(good)
+        for index, liars in lied:
             self._owner.punish(liars, index)
+        if trouble is not None:
+            self._storageFailed(Failure(trouble))
 
-    def _failed(self, reason: Failure, index: int) -> None:
-        if reason.check(PieceCorrupt):
-            liars = self.download.pieceFailed(index)
-            self._finished()
-            self._owner.punish(liars, index)
-            self.refillLater()
-            return
-        self.download.pieceReturned(index)
+    def _failed(self, reason: Failure, batch: list[int]) -> None:
+        for index in batch:
+            self.download.pieceReturned(index)
         self._finished()
+        self._storageFailed(reason)
+
+    def _storageFailed(self, reason: Failure) -> None:
         if not reason.check(StorageError):
-            self._log.failure("storing piece {index}", reason, index=index)
+            self._log.failure("storing pieces", reason)
         self._owner.storageFailed(StorageError(reason.getErrorMessage()))
 
-    def _puzzled(self, reason: Failure, index: int) -> None:
-        self._log.failure("after storing piece {index}", reason, index=index)
+    def _puzzled(self, reason: Failure, batch: list[int]) -> None:
+        self._log.failure("after storing pieces {batch}", reason, batch=batch)
 
     def _finished(self) -> None:
         self._writing -= 1
+        if self._completed:
+            self._storeAll()
         if not self._writing:
             idle, self._idle = self._idle, []
             for each in idle:
@@ -221,3 +258,14 @@ class Downloader:
         """Hear no more of memory and disk."""
         for each in self._forget:
             each()
+
+
+def writeEach(storage: IStorage, pieces: Sequence[tuple[int, Buffer]]) -> Deferred[list[Exception | None]]:
+    """What L{IBatchStorage.writePieces} does, with a storage that takes one piece at a time."""
+
+    def failure(reason: Failure) -> Exception:
+        if not isinstance(reason.value, Exception):
+            reason.raiseException()
+        return reason.value
+
+    return gatherResults([storage.writePiece(*piece).addErrback(failure) for piece in pieces])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random as SeededRandom
 from typing import TYPE_CHECKING, Protocol
 
 from twisted_bt.exchange.buffers import PieceBuffers
@@ -107,6 +108,8 @@ class Engine:
     """Seconds since 1970, for what is kept between runs."""
     announceKey: int
     """Tells trackers that we are we although our address changed (BEP 7, BEP 15)."""
+    dice: Random = field(init=False)
+    """For choices made by the thousand; begun by C{random}, as the system's source is a call each."""
     clientSlots: Vacancy = field(init=False)
     activeSlots: Vacancy = field(init=False)
     dialSlots: Vacancy = field(init=False)
@@ -116,6 +119,7 @@ class Engine:
     """Addresses found to be our own; never dialled again."""
 
     def __post_init__(self) -> None:
+        self.dice = SeededRandom(self.random.randrange(1 << 64))
         self.clientSlots = Vacancy(self.settings.maxPeers)
         self.activeSlots = Vacancy(self.settings.maxActive)
         self.dialSlots = Vacancy(self.settings.maxDialing)

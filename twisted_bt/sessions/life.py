@@ -184,6 +184,7 @@ class Life:
         await swarm.meeting.stop(PeerDisconnected(f"{swarm.name}: {why}"))
         await swarm.downloader.whenIdle()
         swarm.downloader.rest()
+        swarm.possession.telling.stop()
         await told
         if self._active:
             self._active = False

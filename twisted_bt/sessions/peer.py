@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bitarray import bitarray
+from bitarray.util import any_and
 
 from twisted_bt.errors import ProtocolError, SessionException
 from twisted_bt.exchange.peerdownload import PeerDownload
@@ -158,10 +159,18 @@ class PeerSession(WireSession["SwarmSession"]):
         self.send(message)
         return True
 
-    def sendHave(self, index: int) -> None:
-        """Tell of a new piece, unless the peer has it itself."""
-        if not self.download.have[index]:
-            self.pendingMessages.have(index)
+    def hearOf(self, pieces: bitarray, indices: Sequence[int]) -> None:
+        """
+        C{pieces} are new here: tell the peer of those it lacks, and judge our interest if it has any.
+
+        @param indices: the same, as numbers.
+        """
+        have = self.download.have
+        if any_and(have, pieces):
+            self.judgeInterest()
+            indices = [index for index in indices if not have[index]]
+        if indices:
+            self.pendingMessages.haves(indices)
             self._flushLater()
 
     def limitUnsent(self, size: int | None) -> None:
@@ -193,7 +202,7 @@ class PeerSession(WireSession["SwarmSession"]):
     def sendClientStatus(self) -> None:
         """What we have, who we are, and what may be had while choked: the first messages."""
         swarm = self.swarmSession
-        have = swarm.clientBitfield
+        have = swarm.possession.told
         if Extension.FAST in self.enabledExtensions and have.all():
             self.send(messages.HaveAll())
         elif Extension.FAST in self.enabledExtensions and not have.any():

@@ -11,6 +11,8 @@ from bitarray import bitarray
 from bitarray.util import ones, zeros
 from twisted.logger import Logger
 
+from twisted_bt.sessions.telling import Telling
+
 if TYPE_CHECKING:
     from twisted_bt.sessions.swarm import SwarmSession
 
@@ -25,6 +27,13 @@ class Possession:
     def __init__(self, swarm: SwarmSession, seeding: bool) -> None:
         self._swarm = swarm
         self.bitfield: bitarray = (ones if seeding else zeros)(swarm.layout.pieceCount)
+        self.telling = Telling(swarm, swarm.engine.reactor)
+
+    @property
+    def told(self) -> bitarray:
+        """The pieces that peers know we have; of the others they hear soon.  Not to be changed."""
+        untold = self.telling.untold
+        return self.bitfield if untold is None else self.bitfield & ~untold
 
     @property
     def complete(self) -> bool:
@@ -68,8 +77,7 @@ class Possession:
 
     def available(self, indices: Sequence[int]) -> None:
         """
-        New pieces are here: bitfield and progress change together, then every peer that lacks one
-        hears of it, and our interest in each is judged again.
+        New pieces are here: bitfield and progress change together; see L{Telling} for who hears of them.
         """
         swarm = self._swarm
         fresh = zeros(swarm.layout.pieceCount)
@@ -80,13 +88,11 @@ class Possession:
             return
         self.bitfield |= fresh
         swarm.record.pieceStored(fresh)
+        self.telling.tell(fresh)
         for index in fresh.search(1):
-            for peer in swarm.establishedPeers():
-                if peer.download.have[index]:
-                    peer.judgeInterest()
-                else:
-                    peer.sendHave(index)
             swarm.observers.tell("pieceVerified", swarm, index)
+        if self.complete:
+            self.telling.hurry()
         swarm.possessionChanged()
 
     def lost(self, index: int) -> None:
@@ -96,6 +102,7 @@ class Possession:
         swarm = self._swarm
         self._log.warn("{name}: piece {index} on disk is damaged", name=swarm.name, index=index)
         self.bitfield[index] = False
+        self.telling.forget(index)
         swarm.record.pieceLost(index)
         swarm.downloader.download.lostPiece(index)
         for peer in swarm.establishedPeers():

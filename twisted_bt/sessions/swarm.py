@@ -24,7 +24,7 @@ from twisted_bt.peerwire.extended import ExtendedHandshake
 from twisted_bt.peerwire.protocol import PeerProtocol
 from twisted_bt.sessions.announcing import Announcing
 from twisted_bt.sessions.choking import Choking
-from twisted_bt.sessions.downloader import Downloader
+from twisted_bt.sessions.downloader import BATCH, Downloader
 from twisted_bt.sessions.engine import Engine
 from twisted_bt.sessions.flushing import Flushing
 from twisted_bt.sessions.life import Life, SwarmStatus
@@ -84,7 +84,7 @@ class SwarmSession:
         )
         self.choking = Choking(
             self,
-            engine.plugins.choker(engine.random),
+            engine.plugins.choker(engine.dice),
             engine.settings.uploadSlots,
             engine.settings.rechokeInterval,
         )
@@ -118,16 +118,18 @@ class SwarmSession:
         download = Download(
             self.layout,
             self.clientBitfield,
-            engine.plugins.picker(engine.random),
-            engine.random,
+            engine.plugins.picker(engine.dice),
+            engine.dice,
             engine.buffers,
             settings.maxPipeline,
             settings.pipelineSeconds,
             settings.snubTimeout,
         )
-        self.downloader = Downloader(self, download, engine.reactor, engine.disk, engine.buffers)
+        # Pieces that wait for the disk count to its budget only once it was given them.
+        batch = min(BATCH, settings.writeBudget // 8)
+        self.downloader = Downloader(self, download, engine.reactor, engine.disk, engine.buffers, batch)
         self.uploader = Uploader(
-            self, self.layout, self.record.verified, settings, engine.reactor.seconds, engine.random
+            self, self.layout, self.record.verified, settings, engine.reactor.seconds, engine.dice
         )
 
     def __eq__(self, other: object) -> bool:

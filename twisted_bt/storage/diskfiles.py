@@ -16,7 +16,7 @@ from bitarray import bitarray
 
 from twisted_bt.errors import PieceCorrupt, StorageError
 from twisted_bt.interfaces import Buffer
-from twisted_bt.storage.fileio import FileCalls, Scratch, explained, readInto, writeAll
+from twisted_bt.storage.fileio import FileCalls, Scratch, explained, readInto, writeParts
 from twisted_bt.storage.filemap import FileMap, FileSpan
 from twisted_bt.storage.filepool import FilePool
 from twisted_bt.storage.folder import DataFolder
@@ -24,6 +24,8 @@ from twisted_bt.storage.signature import FileState, encodeSignature
 from twisted_bt.torrent.pieces import PieceLayout
 
 Check = Callable[[int, Buffer], bool]
+#: Of what is written to one file: where, what, and the position of its piece among those to be stored.
+_Part = tuple[int, memoryview, int]
 
 
 class DiskFiles:
@@ -88,16 +90,55 @@ class DiskFiles:
         @raise PieceCorrupt: C{data} is not that piece; nothing was changed.
         @raise StorageError: the disk said no; part of the piece may be written, and no other was changed.
         """
-        if len(data) != self._layout.pieceSize(index) or not self._check(index, data):
-            raise PieceCorrupt(index)
-        self.prepare()
-        rest = memoryview(data)
-        for extent in self._map.extents(self._layout.pieceOffset(index), len(data)):
-            part, rest = rest[: extent.length], rest[extent.length :]
-            if self._map.files[extent.file].isPad:
+        (outcome,) = self.writeSeveral([(index, data)])
+        if outcome is not None:
+            raise outcome
+
+    def writeSeveral(self, pieces: Sequence[tuple[int, Buffer]]) -> list[Exception | None]:
+        """
+        Store C{pieces}, index and data of each, the files that they lie in one after the other.
+
+        @return: for each, in order, C{None} or what L{write} would raise.  After trouble with a file, that is
+            all which were not written to it yet.
+        """
+        outcomes: list[Exception | None] = [None] * len(pieces)
+        found: dict[int, list[_Part]] = {}
+        for position, (index, data) in sorted(enumerate(pieces), key=_byIndex):
+            if len(data) != self._layout.pieceSize(index) or not self._check(index, data):
+                outcomes[position] = PieceCorrupt(index)
                 continue
-            with self._open(extent.file, write=True) as fd, self._writing(extent.file, fd):
-                writeAll(self._calls, fd, part, extent.offset)
+            rest = memoryview(data)
+            for extent in self._map.extents(self._layout.pieceOffset(index), len(data)):
+                part, rest = rest[: extent.length], rest[extent.length :]
+                if not self._map.files[extent.file].isPad:
+                    found.setdefault(extent.file, []).append((extent.offset, part, position))
+        if outcomes.count(None):
+            try:
+                self.prepare()
+            except StorageError as reason:
+                return [outcome or reason for outcome in outcomes]
+        for number, parts in found.items():
+            self._writeParts(number, [each for each in parts if outcomes[each[2]] is None], outcomes)
+        return outcomes
+
+    def _writeParts(self, number: int, parts: list[_Part], outcomes: list[Exception | None]) -> None:
+        """Write C{parts}, ordered by offset, to a file: those that follow one another in one call."""
+        done = 0
+        try:
+            with self._open(number, write=True) as fd, self._writing(number, fd):
+                while done < len(parts):
+                    begin = end = parts[done][0]
+                    run = []
+                    for offset, part, _ in parts[done:]:
+                        if offset != end:
+                            break
+                        run.append(part)
+                        end += len(part)
+                    writeParts(self._calls, fd, run, begin)
+                    done += len(run)
+        except StorageError as reason:
+            for _, _, position in parts[done:]:
+                outcomes[position] = reason
 
     @contextmanager
     def _writing(self, number: int, fd: int) -> Iterator[None]:
@@ -367,6 +408,10 @@ class DiskFiles:
 
 class _Missing(StorageError):
     """The file is not there, nor was it ever to be expected."""
+
+
+def _byIndex(numbered: tuple[int, tuple[int, Buffer]]) -> int:
+    return numbered[1][0]
 
 
 def _look(found: os.stat_result) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from threading import local
@@ -142,19 +143,30 @@ class FileCalls:
 
 
 def writeAll(calls: FileCalls, fd: int, data: memoryview, offset: int) -> None:
+    """Write all of C{data} (bytes) at C{offset}; see L{writeParts}."""
+    writeParts(calls, fd, [data], offset)
+
+
+def writeParts(calls: FileCalls, fd: int, parts: Iterable[memoryview], offset: int) -> None:
     """
-    Write all of C{data} (bytes) at C{offset}, in one call as a rule.
+    Write all of C{parts} (bytes), one behind the other from C{offset} on, in one call as a rule.
 
     @raise OSError: as it came; then any part of it may be written.
     """
+    slices = [part[begin : begin + SLICE] for part in parts for begin in range(0, len(part), SLICE)]
     done = 0
-    while done < len(data):
-        end = min(len(data), done + SLICE * MAX_VECTORS)
-        vector = [data[begin : min(begin + SLICE, end)] for begin in range(done, end, SLICE)]
-        count = calls.write(fd, vector, offset + done)
+    while done < len(slices):
+        vector = slices[done : done + MAX_VECTORS]
+        count = calls.write(fd, vector, offset)
         if count < 1:
             raise OSError(errno.EIO, "nothing was written")
-        done += count
+        offset += count
+        for each in vector:
+            if count < len(each):
+                slices[done] = each[count:]
+                break
+            count -= len(each)
+            done += 1
 
 
 def readInto(calls: FileCalls, fd: int, buffer: memoryview, offset: int) -> int:

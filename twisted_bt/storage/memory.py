@@ -4,7 +4,7 @@ Pieces in memory: for tests, for simulations, and for applications that keep not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from twisted_bt.errors import PieceCorrupt, StorageError
-from twisted_bt.interfaces import Buffer, IDiskQueue, IStorage, IStorageFactory
+from twisted_bt.interfaces import Buffer, IBatchStorage, IDiskQueue, IStorage, IStorageFactory
 from twisted_bt.storage.diskqueue import ImmediateDisk
 from twisted_bt.storage.files import PieceHashes
 from twisted_bt.torrent.pieces import PieceLayout
@@ -40,7 +40,7 @@ class MemoryContent:
         self.revision += 1
 
 
-@implementer(IStorage)
+@implementer(IBatchStorage)
 class MemoryStorage:
     """
     The pieces of one torrent in memory.
@@ -64,13 +64,28 @@ class MemoryStorage:
 
     def writePiece(self, index: int, data: Buffer) -> Deferred[None]:
         """See L{IStorage}."""
+        return self._disk.submit(lambda: self._write(index, data), len(data))
 
-        def write() -> None:
-            if len(data) != self._layout.pieceSize(index) or not self._check(index, data):
-                raise PieceCorrupt(index)
-            self._content.change(index, bytes(data))
+    def writePieces(self, pieces: Sequence[tuple[int, Buffer]]) -> Deferred[list[Exception | None]]:
+        """See L{IBatchStorage}."""
 
-        return self._disk.submit(write, len(data))
+        def write() -> list[Exception | None]:
+            outcomes: list[Exception | None] = []
+            for index, data in pieces:
+                try:
+                    self._write(index, data)
+                except PieceCorrupt as reason:
+                    outcomes.append(reason)
+                else:
+                    outcomes.append(None)
+            return outcomes
+
+        return self._disk.submit(write, sum([len(data) for _, data in pieces]))
+
+    def _write(self, index: int, data: Buffer) -> None:
+        if len(data) != self._layout.pieceSize(index) or not self._check(index, data):
+            raise PieceCorrupt(index)
+        self._content.change(index, bytes(data))
 
     def read(self, index: int, begin: int, length: int) -> Deferred[bytes]:
         """See L{IStorage}."""

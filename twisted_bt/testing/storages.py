@@ -21,7 +21,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from twisted_bt.errors import PieceCorrupt, SessionStopped, StorageError
-from twisted_bt.interfaces import Buffer, IDiskQueue, IStorage
+from twisted_bt.interfaces import Buffer, IBatchStorage, IDiskQueue, IStorage
 from twisted_bt.storage.diskqueue import Pressure
 from twisted_bt.storage.filemap import FileSpan
 from twisted_bt.torrent.pieces import PieceLayout
@@ -224,6 +224,53 @@ class StorageContract(_TestCase):
         storage = self.filled(sample)
         self.assertEqual(self.result(storage.read(0, 29_990, 2778)), sample.piece(0)[29_990:])
         self.assertTrue(all(self.result(storage.verifyPiece(index)) for index in range(3)))
+
+
+class BatchStorageContract(StorageContract):
+    """
+    What every L{IBatchStorage} promises beside what L{StorageContract} tests.
+    """
+
+    def several(self, storage: IStorage, pieces: Sequence[tuple[int, Buffer]]) -> list[Exception | None]:
+        """What became of C{pieces}."""
+        assert IBatchStorage.providedBy(storage)
+        return self.result(storage.writePieces(pieces))
+
+    def test_batchInterface(self) -> None:
+        """It has the methods of L{IBatchStorage}."""
+        verifyObject(IBatchStorage, self.makeStorage(self._sample()))
+
+    def test_several(self) -> None:
+        """Pieces in any order are stored at once; none at all are, too."""
+        sample = self._sample()
+        storage = self.makeStorage(sample)
+        order = list(range(sample.layout.pieceCount))
+        Random(1).shuffle(order)
+        outcomes = self.several(storage, [(index, sample.piece(index)) for index in order])
+        self.assertEqual(outcomes, [None] * len(order))
+        for index in order:
+            self.assertEqual(
+                self.result(storage.read(index, 0, sample.layout.pieceSize(index))), sample.piece(index)
+            )
+        self.assertEqual(self.several(storage, []), [])
+
+    def test_severalCorrupt(self) -> None:
+        """Those that do not match are L{PieceCorrupt}, each in its place; the others are stored."""
+        sample = self._sample()
+        storage = self.makeStorage(sample)
+        pieces: list[tuple[int, Buffer]] = [
+            (3, bytes(1 << 15)),
+            (2, sample.piece(2)),
+            (1, b""),
+            (0, sample.piece(0)),
+        ]
+        outcomes = self.several(storage, pieces)
+        self.assertEqual(
+            [each and (type(each), str(each)) for each in outcomes],
+            [(PieceCorrupt, str(PieceCorrupt(3))), None, (PieceCorrupt, str(PieceCorrupt(1))), None],
+        )
+        found = [self.result(storage.verifyPiece(index)) for index in range(4)]
+        self.assertEqual(found, [True, False, True, False])
 
 
 class HeldJob(NamedTuple):
