@@ -1,4 +1,4 @@
-"""Tests for L{twisted_bt.cli}: what needs no reactor.  The rest is in C{tests.interop.test_frontdoor}."""
+"""Tests for L{twisted_bt.cli}: what needs no reactor.  The rest: C{tests.interop.test_frontdoor_tool}."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for L{twisted_bt.control.dhttool}.  With real nodes: C{tests.interop.test_frontdoor}."""
+"""Tests for L{twisted_bt.control.dhttool}.  With real nodes: C{tests.interop.test_frontdoor_magnets}."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for L{twisted_bt.control.metadata}.  What talks to peers is in C{tests.interop.test_frontdoor}."""
+"""Tests for L{twisted_bt.control.metadata}.  With real peers: C{tests.interop.test_frontdoor_magnets}."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ the test is over, however it went.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from itertools import count
@@ -16,11 +17,13 @@ from typing import Any, Protocol
 import pytest
 
 from tests.interop.aria2 import Aria2Peer
+from tests.interop.frontdoor import daemon, running
 from tests.interop.libtorrent_peer import LibtorrentPeer
 from tests.interop.namespace import Namespace
 from tests.interop.onreactor import asyncYieldFixture
 from tests.interop.ours import OurPeer
 from tests.interop.processes import Reactor
+from tests.interop.swarmfiles import Content, makeContent
 from tests.interop.tracker import OpentrackerProcess
 from tests.interop.transmission import TransmissionPeer
 
@@ -103,3 +106,30 @@ def namespace() -> Iterator[Namespace]:
     made = Namespace.create()
     yield made
     made.remove()
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder for processes of ours to run in."""
+    path = tmp_path / "here"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> Content:
+    """A folder with files, and its torrent."""
+    return makeContent(tmp_path / "content", {"a": 300_000, "b/c": 1, "empty": 0, "d": 700_001})
+
+
+@pytest.fixture
+def seeder(tmp_path: Path, content: Content) -> Iterator[str]:
+    """A daemon that has the content: where it listens."""
+    folder = tmp_path / "seeder"
+    folder.mkdir()
+    argv = daemon(str(content.torrent), "--download-dir", str(content.folder))
+    with running(argv, folder) as process:
+        port = process.until(r"listening for peers on port (\d+)")[1]
+        process.until("content: seeding")
+        yield f"127.0.0.1:{port}"
+        assert process.stop() == -signal.SIGTERM

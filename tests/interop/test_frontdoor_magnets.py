@@ -1,5 +1,5 @@
 """
-Magnet links and the DHT at the front doors: whole processes, as in C{test_frontdoor}.
+Magnet links and the DHT at both front doors: whole processes, as in C{test_frontdoor}.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.frontdoor import ALONE, GET, TOOL, daemon, run, running
 from tests.interop.swarmfiles import Content, makeContent
-from tests.interop.test_frontdoor import ALONE, GET, TOOL, daemon, run, running
 from twisted_bt.torrent.magnet import Magnet
 
 HOST = "127.0.0.1"
@@ -26,14 +26,6 @@ PORT = r"DHT node on port (\d+)"
 def content(tmp_path: Path) -> Content:
     """A folder with files, and its torrent."""
     return makeContent(tmp_path / "content", {"a": 300_000, "b/c": 1, "empty": 0})
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """A folder to run in."""
-    path = tmp_path / "here"
-    path.mkdir()
-    return path
 
 
 def freePort() -> int:
