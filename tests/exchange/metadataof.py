@@ -11,11 +11,7 @@ from twisted_bt.exchange.metadata import MAX_METADATA, MetadataDownload
 from twisted_bt.exchange.metadataattempt import PIECE_LENGTH, pieceCount
 
 METADATA = Random(1).randbytes(5 * PIECE_LENGTH + 100)
-
-
 SIZE = len(METADATA)
-
-
 PIECES = pieceCount(SIZE)
 
 

@@ -28,8 +28,6 @@ from twisted_bt.tracker.peerstore import PeerStore
 from twisted_bt.tracker.udpserver import UdpTracker
 
 PIECE = 1 << 14
-
-
 INTERVAL = 1800
 
 

@@ -16,8 +16,6 @@ from twisted_bt.testing.network import Network
 from twisted_bt.testing.swarm import Member, SimulatedSwarm
 
 HOME = Link(latency=0.015, up=125e3, down=1e6)
-
-
 #: The port that forwardings are for.
 PORT = 6881
 

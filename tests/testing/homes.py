@@ -11,8 +11,6 @@ from twisted_bt.testing.natkinds import ADDRESS_RESTRICTED, FULL_CONE, PORT_REST
 from twisted_bt.testing.network import Network
 
 CONES = (FULL_CONE, ADDRESS_RESTRICTED, PORT_RESTRICTED)
-
-
 OUTSIDE = "203.0.113.5"
 
 

@@ -21,17 +21,9 @@ from twisted_bt.tracker.announce import AnnounceRequest, AnnounceResponse, Event
 from twisted_bt.tracker.service import Announcer, State
 
 A, B, C = (f"http://{name}/announce" for name in "abc")
-
-
 U = "udp://u:1/announce"
-
-
 PEERS = (PeerAddr("1.2.3.4", 80), PeerAddr("5.6.7.8", 81))
-
-
 ANSWER = AnnounceResponse(interval=1800, minInterval=600, peers=PEERS)
-
-
 STARTED, STOPPED, COMPLETED, NONE = Event.STARTED, Event.STOPPED, Event.COMPLETED, Event.NONE
 
 

@@ -17,8 +17,6 @@ from twisted_bt.errors import TrackerError
 from twisted_bt.tracker.http import HttpTrackerClient
 
 GOOD = b"d8:intervali77e5:peers6:\1\2\3\4\0\x50e"
-
-
 HOSTS: dict[str, str | None] = {
     "tracker": "192.0.2.1",
     "public": "8.8.8.8",
@@ -31,8 +29,6 @@ HOSTS: dict[str, str | None] = {
     "mapped": "::ffff:127.0.0.1",
     "down": None,
 }
-
-
 URL = "http://tracker/announce"
 
 

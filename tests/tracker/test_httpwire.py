@@ -30,8 +30,6 @@ from twisted_bt.tracker.httpwire import (
 from twisted_bt.tracker.urls import TrackerURL
 
 fixed = settings(derandomize=True, deadline=None)
-
-
 PLAIN = TrackerURL.parse("http://tracker/announce")
 
 
