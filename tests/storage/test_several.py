@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from tests.storage.test_files import PIECE, FileStorageTestCase
+from tests.storage.filecase import PIECE, FileStorageTestCase
 from twisted_bt.errors import StorageError
 from twisted_bt.storage.files import HELD, FileStorage, PieceHashes
 from twisted_bt.testing.storages import Sample
