@@ -60,6 +60,7 @@ class CollectingTests(SynchronousTestCase):
         """It leaves nothing behind, and the collector as it was."""
         if self.collecting.running:
             self.collecting.stopService()
+        self.collecting.thaw()
         self.assertEqual((self.clock.getDelayedCalls(), self.client.observers), ([], []))
         self.assertEqual(gc.get_freeze_count(), 0)
 
@@ -94,9 +95,11 @@ class CollectingTests(SynchronousTestCase):
         self.assertEqual(self.collecting.thorough, 1)
 
     def test_stop(self) -> None:
-        """When it stops, the collector looks at everything again."""
+        """After it stopped nothing more is frozen, and at the very end the collector looks at everything."""
         self.client.add(GROWN)
-        self.clock.advance(INTERVAL)
         self.collecting.stopService()
-        self.assertEqual(gc.get_freeze_count(), 0)
         self.clock.advance(1000)
+        self.assertEqual(self.collecting.frozen, 1)
+        self.assertGreater(gc.get_freeze_count(), 10_000)
+        self.collecting.thaw()
+        self.assertEqual(gc.get_freeze_count(), 0)

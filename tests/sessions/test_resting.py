@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.sessions.case import Noted, SwarmCase
 from tests.sessions.test_registered import RegisteredCase
 from twisted_bt.peerwire.extended import ExtendedHandshake
 from twisted_bt.peerwire.messages import Extended, Interested, Piece
@@ -17,6 +18,7 @@ from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.settings import Settings
 from twisted_bt.storage.fileio import FileCalls
 from twisted_bt.testing.scripted import ScriptedPeer
+from twisted_bt.testing.swarm import FOLDER
 from twisted_bt.torrent.metainfo import Metainfo
 
 #: Our number for C{ut_metadata}.
@@ -141,3 +143,22 @@ class RestingTests(RegisteredCase):
         self.assertEqual(swarm.metainfo.infoBytes, self.metainfo.infoBytes)
         self.swarm.run(swarm.verify())
         self.assertEqual(swarm.status, SwarmStatus.SEEDING)
+
+
+class StoppingTests(SwarmCase):
+    """Stopping a client that has more torrents than may be active."""
+
+    def test_queued(self) -> None:
+        """Those that wait for their turn do not get it while the others stop."""
+        noted = Noted()
+        host = self.network.host()
+        client = ClientSession(host, Settings(maxActive=1), host.plugins(), host.random)
+        client.startService()
+        client.observe(noted)
+        for number in range(3):
+            info = self.metainfo.infoBytes.replace(b"7:content", b"7:conten%d" % number)
+            self.swarm.run(client.addTorrent(Metainfo.fromInfo(info), FOLDER))
+        self.advance(2)
+        noted.statuses.clear()
+        self.swarm.run(client.stopService())
+        self.assertEqual(noted.statuses, ["stopped"] * 3)

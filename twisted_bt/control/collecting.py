@@ -61,12 +61,15 @@ class Collecting(Service, SwarmObserver):
         self._later(BUSY)  # those of earlier runs come now
 
     def stopService(self) -> None:
-        """The collector looks at everything again."""
+        """Freeze no more.  What is frozen stays so until L{thaw}: the collector would look at it at once."""
         super().stopService()
         self._unobserve()
         if self._call is not None:
             self._call.cancel()
             self._call = None
+
+    def thaw(self) -> None:
+        """The client has stopped, and the process may go on: the collector looks at everything again."""
         gc.unfreeze()
 
     def statusChanged(self, swarm: SwarmSession, status: SwarmStatus) -> None:

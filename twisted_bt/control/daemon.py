@@ -67,7 +67,8 @@ class Daemon(MultiService):
         self._job: Deferred[None] | None = None
         self.client = ClientSession(reactor, config.settings())
         self.client.setServiceParent(self)
-        Collecting(reactor, self.client).setServiceParent(self)
+        self._collecting = Collecting(reactor, self.client)
+        self._collecting.setServiceParent(self)
         self._ticker = ProgressTicker(reactor, self.client)
         self._unobserve: Callable[[], None] = lambda: None
 
@@ -96,6 +97,7 @@ class Daemon(MultiService):
 
     def _stopped(self, result: object, wasRunning: bool) -> None:
         self._unobserve()
+        self._collecting.thaw()
         if self._lock is not None:
             self._lock.release()
         if isinstance(result, Failure):

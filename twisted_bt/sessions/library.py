@@ -42,8 +42,10 @@ from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.metainfo import Metainfo
 
-#: Torrents that are added or removed at a time, and stopped in one turn of the reactor.
+#: Torrents that are added or removed at a time.
 AT_ONCE = 32
+#: Torrents that are stopped in one turn of the reactor: a few milliseconds.
+IN_A_TURN = 8
 
 
 class Library:
@@ -341,11 +343,12 @@ class Library:
         fetching = list(self.fetching.values())
         for each in fetching:
             each.failed(stopped)
-        swarms = list(self.swarms.values())
+        # First those that wait for their turn: it must not come now.
+        swarms = sorted(self.swarms.values(), key=lambda each: each.status is not SwarmStatus.QUEUED)
         stops: list[Deferred[None]] = [each.stop() for each in fetching]
         for number, swarm in enumerate(swarms, 1):
             stops.append(swarm.stop())
-            if number % AT_ONCE == 0:
+            if number % IN_A_TURN == 0:
                 await self._nextTurn()
         await DeferredList(stops, consumeErrors=True)
         while self._locks:
