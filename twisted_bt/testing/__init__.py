@@ -6,8 +6,8 @@ What most tests need is here; the rest is in the modules.
   - The network: L{Network<network.Network>}, its hosts (L{host}), their L{Link<link.Link>}s; L{nat} and
     L{natkinds}, L{firewall}, L{multicast}, L{partition}; names and addresses in L{resolver} and L{route}.
   - How it carries: L{clock}, L{carrier}, L{stream}, L{tcp}, L{udp}; L{flow} is the cheap way.
-  - Disks: L{disk} (how quick), L{filesystem} (what is on it, and what a crash leaves), L{diskfaults} (what
-    goes wrong), L{faults} (storages that fail).
+  - Disks: L{disk} (how quick), L{filesystem} (as programs see it), L{volume} (what is on it, and what a crash
+    leaves), L{diskfaults} (what goes wrong), L{faults} (storages that fail).
   - Clients: L{SimulatedSwarm<swarm.SimulatedSwarm>}; what must always hold of them is in L{invariants}.
     They crash and run again: L{crashing}.
   - Others: L{ScriptedPeer<scripted.ScriptedPeer>} says what a test wants; L{trackers}, L{dht}; L{villains}
