@@ -4,19 +4,16 @@ Whole swarms on the virtual clock.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from hashlib import sha256
 from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.sessions.case import Noted
+from tests.testing.traces import Trace, printedElsewhere
 from twisted_bt.settings import Settings
 from twisted_bt.storage.memory import MemoryStorageFactory
 from twisted_bt.testing.link import Link
-from twisted_bt.testing.network import Network, Traffic
+from twisted_bt.testing.network import Network
 from twisted_bt.testing.swarm import Member, SimulatedSwarm
 from twisted_bt.tracker.server import TrackerService
 
@@ -26,20 +23,14 @@ HOME = Link(latency=0.015, up=125e3, down=1e6)
 
 def fingerprint(swarm: SimulatedSwarm) -> str:
     """What C{swarm} did so far and will do until everybody is complete and has stopped, in one word."""
-    seen = sha256()
-
-    def watch(traffic: Traffic) -> None:
-        head = (traffic.time, traffic.kind, traffic.source.host, traffic.source.port, traffic.target.host)
-        seen.update(repr(head).encode() + traffic.data)
-
-    swarm.network.watchers.append(watch)
+    sent = Trace(swarm.network)
     seeder = swarm.seeder(host=swarm.network.host(link=HOME))
     leechers = [swarm.leecher(host=swarm.network.host(link=HOME)) for _ in range(4)]
     for each in leechers:
         each.meet(seeder, *leechers)
     swarm.finish(600)
     swarm.stop()
-    return f"{seen.hexdigest()} {swarm.network.events} {swarm.network.now!r}"
+    return str(sent)
 
 
 class RepeatedTests(SynchronousTestCase):
@@ -59,12 +50,8 @@ class RepeatedTests(SynchronousTestCase):
             "print(fingerprint(SimulatedSwarm(size=500_000, seed=1)))"
         )
         traces = {fingerprint(SimulatedSwarm(size=500_000, seed=1))}
-        for hashSeed in ("1", "4242"):
-            environment = {**os.environ, "PYTHONHASHSEED": hashSeed, "PYTHONPATH": os.pathsep.join(sys.path)}
-            done = subprocess.run(
-                [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-            )
-            traces.add(done.stdout.strip())
+        for hashSeed in (1, 4242):
+            traces.update(printedElsewhere(program, hashSeed))
         self.assertEqual(len(traces), 1)
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from hashlib import sha256
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.testing.traces import Trace, printedElsewhere
 from tests.testing.transfers import Endless, Mode, Talker, TransferCase, fairness
 from twisted_bt.testing.flowsender import lossWindow
 from twisted_bt.testing.link import Link
-from twisted_bt.testing.network import Network, Traffic
+from twisted_bt.testing.network import Network
 from twisted_bt.testing.sender import WINDOW
 from twisted_bt.testing.swarm import SimulatedSwarm
 
@@ -282,13 +279,7 @@ class LossWindowTests(SynchronousTestCase):
 def trace(mode: Mode, seed: int) -> str:
     """What a small swarm does, over links that lose, repeat and overtake, in one word."""
     network = Network(seed, mode=mode)
-    seen = sha256()
-
-    def watch(traffic: Traffic) -> None:
-        head = (traffic.time, traffic.kind, traffic.source.host, traffic.source.port, traffic.target.host)
-        seen.update(repr(head).encode() + traffic.data)
-
-    network.watchers.append(watch)
+    sent = Trace(network)
     link = replace(HOME, up=1e6, loss=0.01, jitter=0.005, reordering=0.01, duplication=0.01)
     swarm = SimulatedSwarm(size=100_000, network=network)
     seeder = swarm.seeder(host=network.host(link=link))
@@ -297,7 +288,7 @@ def trace(mode: Mode, seed: int) -> str:
         each.meet(seeder, *leechers)
     swarm.finish(600)
     swarm.stop()
-    return f"{seen.hexdigest()} {network.events} {network.now!r}"
+    return str(sent)
 
 
 class RepeatedTests(SynchronousTestCase):
@@ -308,11 +299,6 @@ class RepeatedTests(SynchronousTestCase):
         program = (
             "from tests.testing.test_flow import trace; print(trace('flow', 1)); print(trace('packets', 1))"
         )
-        path = os.pathsep.join(sys.path)
-        environment = {**os.environ, "PYTHONHASHSEED": "4242", "PYTHONPATH": path}
-        done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-        )
         here = [trace("flow", 1), trace("packets", 1)]
-        self.assertEqual(done.stdout.splitlines(), here)
+        self.assertEqual(printedElsewhere(program, hashSeed=4242), here)
         self.assertNotIn(trace("flow", 2), here)
