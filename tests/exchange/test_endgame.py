@@ -139,14 +139,19 @@ class EndgameTests(SynchronousTestCase):
         scene.now += 30
         self.assertEqual(scene.ask(snubbing), [])
 
-    def test_notAloneInHaste(self) -> None:
-        """A piece that one peer has for itself, to see who lies, is taken over only if that is very slow."""
+    def suspected(self) -> Scene:
+        """Of two peers one lied about the only piece, so that it is asked of one alone."""
         scene = Scene(pieces=1, blocks=8)
         for key, lies in (("a", False), ("b", True)):
             peer = scene.peer(key)
             for block in scene.ask(peer):
                 scene.send(peer, block, bytes(block.length) if lies else None)
         self.assertEqual(scene.judge(0), frozenset())
+        return scene
+
+    def test_notAloneInHaste(self) -> None:
+        """A piece that one peer has for itself, to see who lies, is taken over only if that is very slow."""
+        scene = self.suspected()
         alone, fast = scene.peer("alone"), scene.peer("fast")
         alone.target = 8
         scene.ask(alone)
@@ -158,12 +163,7 @@ class EndgameTests(SynchronousTestCase):
 
     def test_aloneAndChoking(self) -> None:
         """Nor for ever by one that chokes us and does not say what it will not send (BEP 6)."""
-        scene = Scene(pieces=1, blocks=8)
-        for key, lies in (("a", False), ("b", True)):
-            peer = scene.peer(key)
-            for block in scene.ask(peer):
-                scene.send(peer, block, bytes(block.length) if lies else None)
-        self.assertEqual(scene.judge(0), frozenset())
+        scene = self.suspected()
         teaser, honest = scene.peer("teaser"), scene.peer("honest")
         teaser.target = honest.target = 8
         self.assertEqual(len(scene.ask(teaser)), 8)

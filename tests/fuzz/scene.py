@@ -4,6 +4,7 @@ Where scripts of whole peer sessions are played.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from hashlib import sha1
 
@@ -23,7 +24,7 @@ SIZE, PIECE = 150_000, 1 << 15
 MAX_EVENTS = 20_000
 
 
-class Scene:
+class Scene(ABC):
     """
     One script: who is there to begin with, what must hold all the time, and the end.
 
@@ -76,9 +77,9 @@ class Scene:
 
     # -- the play
 
+    @abstractmethod
     def _come(self) -> None:
         """One more stranger comes."""
-        raise NotImplementedError
 
     def run(self) -> None:
         """Do what the script says, then end it all."""

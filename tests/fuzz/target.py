@@ -4,6 +4,7 @@ What a fuzz target is: a function of bytes that raises for a finding, and for no
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import NamedTuple, TypeVar
@@ -25,7 +26,7 @@ class Tally(NamedTuple):
 ACCEPTED, REJECTED = Tally(1, 0), Tally(0, 1)
 
 
-class Target:
+class Target(ABC):
     """
     One decoder, or one machine that is fed.
 
@@ -50,9 +51,9 @@ class Target:
     memoryPerByte = 64
     batched = False
 
+    @abstractmethod
     def seeds(self) -> list[bytes]:
         """Good inputs to begin with; never empty."""
-        raise NotImplementedError
 
     def make(self, random: Random) -> bytes | None:
         """An input that knows the format; C{None}: this target has no such maker."""
@@ -62,13 +63,13 @@ class Target:
         """A good input of which some part is there so many times; C{None}: this target has no such maker."""
         return None
 
+    @abstractmethod
     def run(self, data: bytes) -> Tally:
         """
         Feed C{data}, and look at all that was promised about it.
 
         @raise Exception: a finding.
         """
-        raise NotImplementedError
 
 
 def require(holds: object, promise: str, *seen: object) -> None:

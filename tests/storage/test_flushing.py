@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 from tests.storage.filecase import PIECE, FileStorageTestCase
@@ -78,6 +79,24 @@ class FlushTests(FileStorageTestCase):
         self.successResultOf(storage.flush())
         return self.calls.log.count("sync")
 
+    def half(self) -> tuple[Sample, FileStorage]:
+        """A file of two pieces, of which the first is written."""
+        sample = Sample([2 * PIECE], PIECE)
+        storage = self.storage(sample)
+        self.successResultOf(storage.writePiece(0, sample.piece(0)))
+        return sample, storage
+
+    def afterSync(self, meanwhile: Callable[[], object]) -> None:
+        """Do something once the next file was synced, before the flush that asked for it goes on."""
+        sync = self.calls.sync
+
+        def syncOnce(fd: int) -> None:
+            self.calls.sync = sync  # type: ignore[method-assign]
+            sync(fd)
+            meanwhile()
+
+        self.calls.sync = syncOnce  # type: ignore[method-assign]
+
     def test_dirtyOnly(self) -> None:
         """A flush syncs the files written since the last one, and the folders that lead to new ones."""
         sample = Sample([PIECE, PIECE, PIECE], PIECE)
@@ -92,25 +111,14 @@ class FlushTests(FileStorageTestCase):
 
     def test_writtenMeanwhile(self) -> None:
         """What is written while a flush is under way is dirty for the next."""
-        sample = Sample([2 * PIECE], PIECE)
-        storage = self.storage(sample)
-        self.successResultOf(storage.writePiece(0, sample.piece(0)))
-        sync = self.calls.sync
-
-        def meanwhile(fd: int) -> None:
-            self.calls.sync = sync  # type: ignore[method-assign]
-            sync(fd)
-            self.successResultOf(storage.writePiece(1, sample.piece(1)))
-
-        self.calls.sync = meanwhile  # type: ignore[method-assign]
+        sample, storage = self.half()
+        self.afterSync(lambda: self.successResultOf(storage.writePiece(1, sample.piece(1))))
         self.successResultOf(storage.flush())
         self.assertEqual(self.synced(storage), 1)
 
     def test_flushedMeanwhile(self) -> None:
         """What is flushed while a write is under way is dirty nevertheless, once that is done."""
-        sample = Sample([2 * PIECE], PIECE)
-        storage = self.storage(sample)
-        self.successResultOf(storage.writePiece(0, sample.piece(0)))
+        sample, storage = self.half()
         write = self.calls.write
 
         def meanwhile(fd: int, buffers: list[memoryview], offset: int) -> int:
@@ -124,26 +132,19 @@ class FlushTests(FileStorageTestCase):
 
     def test_twoFlushes(self) -> None:
         """A flush that outlasts another, and a write, leaves that write for the next."""
-        sample = Sample([2 * PIECE], PIECE)
-        storage = self.storage(sample)
-        self.successResultOf(storage.writePiece(0, sample.piece(0)))
-        sync = self.calls.sync
+        sample, storage = self.half()
 
-        def meanwhile(fd: int) -> None:
-            self.calls.sync = sync  # type: ignore[method-assign]
-            sync(fd)
+        def meanwhile() -> None:
             self.successResultOf(storage.flush())
             self.successResultOf(storage.writePiece(1, sample.piece(1)))
 
-        self.calls.sync = meanwhile  # type: ignore[method-assign]
+        self.afterSync(meanwhile)
         self.successResultOf(storage.flush())
         self.assertEqual(self.synced(storage), 1)
 
     def test_fails(self) -> None:
         """After a failed flush none succeeds: the system tells of lost data only once.  A new storage can."""
-        sample = Sample([2 * PIECE], PIECE)
-        storage = self.storage(sample)
-        self.successResultOf(storage.writePiece(0, sample.piece(0)))
+        sample, storage = self.half()
         self.calls.faults["sync"] = errno.EIO
         self.fails(storage.flush(), "disk fails", "may be lost")
         self.calls.faults.clear()
