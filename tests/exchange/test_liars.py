@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.exchange.outcome import Outcome
 from tests.exchange.scene import Scene
-from twisted_bt.exchange.peerdownload import MIN_PIPELINE, PeerDownload
+from twisted_bt.exchange.peerdownload import FIRST_PIPELINE, PeerDownload
 from twisted_bt.exchange.picker import RarestFirst
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block
 
@@ -73,7 +73,7 @@ class LiarTests(SynchronousTestCase):
                 scene.lie(liar, block)
         self.assertEqual(scene.judge(0), frozenset())
         other = scene.peer("other")
-        self.assertEqual(len(scene.ask(other)), MIN_PIPELINE)
+        self.assertEqual(len(scene.ask(other)), FIRST_PIPELINE)
         self.assertEqual(scene.ask(honest), [])
         scene.download.peerChoked(other)
         self.assertGreater(len(scene.ask(honest)), 0)

@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.exchange.outcome import Outcome
 from tests.exchange.scene import Scene
-from twisted_bt.exchange.peerdownload import MIN_PIPELINE, REFUSES_FOR
-from twisted_bt.torrent.pieces import Block
+from twisted_bt.exchange.peerdownload import FIRST_PIPELINE, REFUSES_FOR, PeerDownload
+from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block
 
 
 class PipelineTests(SynchronousTestCase):
@@ -19,7 +19,9 @@ class PipelineTests(SynchronousTestCase):
     def test_startsSmall(self) -> None:
         """A new peer is asked for few blocks, in order."""
         scene = Scene()
-        self.assertEqual(scene.ask(scene.peer("a")), [scene.layout.block(0, n) for n in range(MIN_PIPELINE)])
+        self.assertEqual(
+            scene.ask(scene.peer("a")), [scene.layout.block(0, n) for n in range(FIRST_PIPELINE)]
+        )
 
     def test_batches(self) -> None:
         """Nothing more is asked until a quarter of the pipeline is free; then it is all at once."""
@@ -48,17 +50,59 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual(lengths, [8, 16, 32, 64, 128])
 
     def test_threeSecondsOfTheRate(self) -> None:
-        """Once the rate grows no more, three seconds of it are kept asked for."""
-        scene = Scene(pieces=8, blocks=64)
+        """Once the rate of a fast peer grows no more, three seconds of it are kept asked for."""
+        scene = Scene(pieces=50, blocks=64)
         peer = scene.peer("a")
         owed: list[Block] = []
         for _ in range(30):
-            for _ in range(10):  # ten blocks a second
+            for _ in range(100):  # a hundred blocks a second
                 owed += scene.ask(peer)
                 scene.send(peer, owed.pop(0))
-                scene.now += 0.1
+                scene.now += 0.01
             scene.download.tick(scene.now)
-        self.assertTrue(28 <= peer.target <= 34, peer.target)
+        self.assertTrue(290 <= peer.target <= 310, peer.target)
+
+    def answered(self, scene: Scene, peer: PeerDownload, trip: float, seconds: int) -> float:
+        """
+        For C{seconds} C{peer} sends what is asked, four blocks a second at most, each no sooner than C{trip}
+        seconds after it was asked.  Returns how many it sent a second.
+        """
+        before, free = peer.rate.total, 0.0
+        for _ in range(seconds):
+            for _ in range(20):
+                scene.ask(peer)
+                block, asked = next(iter(peer.outstanding.items()), (0, scene.now))
+                if block in peer.outstanding and scene.now >= max(free, asked + trip) - 1e-6:
+                    scene.send(peer, scene.layout.block(*divmod(block, 64)))
+                    free = max(free, scene.now - 0.05) + 0.25
+                scene.now += 0.05
+            scene.download.tick(scene.now)
+        return (peer.rate.total - before) / BLOCK_LENGTH / seconds
+
+    def test_slow(self) -> None:
+        """
+        A slow peer is asked ahead little more than its answers take: others may send the rest sooner.  It
+        has always something to send all the same.
+        """
+        scene = Scene(pieces=8, blocks=64)
+        peer = scene.peer("a")
+        self.assertGreater(self.answered(scene, peer, 0.1, 30), 3.8)
+        self.assertLessEqual(peer.target, 4)
+
+    def test_longWay(self) -> None:
+        """Where answers take longer it is asked further ahead."""
+        scene = Scene(pieces=8, blocks=64)
+        peer = scene.peer("a")
+        self.assertGreater(self.answered(scene, peer, 2.0, 60), 3.5)
+        self.assertTrue(8 <= peer.target <= 13, peer.target)
+
+    def test_longerWay(self) -> None:
+        """So it is soon when they begin to take longer, though nothing but that made it slower."""
+        scene = Scene(pieces=16, blocks=64)
+        peer = scene.peer("a")
+        self.answered(scene, peer, 0.1, 30)
+        self.answered(scene, peer, 2.0, 30)
+        self.assertGreater(self.answered(scene, peer, 2.0, 30), 3.5)
 
     def test_limits(self) -> None:
         """Neither what the peer keeps nor our own limit is passed, however fast it is."""
@@ -140,7 +184,7 @@ class TimeTests(SynchronousTestCase):
         scene.download.tick(scene.now + 60)
         self.assertEqual(scene.send(peer, block), Outcome.PARTIAL)
         self.assertFalse(peer.snubbed)
-        self.assertEqual(peer.target, MIN_PIPELINE)
+        self.assertEqual(peer.target, FIRST_PIPELINE)
 
     def test_slowIsNoSnub(self) -> None:
         """A block every fifty seconds is slow, but no snub."""

@@ -177,7 +177,7 @@ class Download:
         peer.unchokedAt = now
         peer.refusing.clear()
         if not peer.liar:
-            peer.restart()
+            peer.restart(now)
 
     def allowFast(self, peer: PeerDownload, index: int) -> None:
         """

@@ -1,10 +1,12 @@
 """
 What a download knows of one peer: what it has, what it owes, and how much to ask of it at a time.
 
-I{How much to ask.}  Enough that the peer always has work while our next requests travel: about
-C{pipelineSeconds} of what it was measured to send.  A new peer was not measured, so as with TCP
-the length starts small and grows by a block with every block that arrives (that doubles it every
-round trip) until a second brings no more than the one before.
+I{How much to ask.}  Enough that the peer always has work while our next requests travel.  Of a fast
+peer that is C{pipelineSeconds} of what it was measured to send, so that no delay anywhere costs
+throughput.  What waits at a slow one is kept from others that might send it sooner, and the pieces it
+belongs to are passed on the later; so the slower a peer, the less beyond what its answers take.
+A new peer was not measured, so as with TCP the length starts small and grows by a block with every
+block that arrives (that doubles it every round trip) until a second brings no more than the one before.
 """
 
 from __future__ import annotations
@@ -18,7 +20,16 @@ from twisted_bt.exchange.rate import RateMeter
 from twisted_bt.torrent.pieces import BLOCK_LENGTH
 
 #: Blocks asked at a time of a peer that was not measured, and the least of one that was.
-MIN_PIPELINE = 4
+FIRST_PIPELINE, LEAST_PIPELINE = 4, 2
+
+#: Bytes a second from which a peer is fast; and seconds beyond those that an answer takes that the slowest
+#: is asked ahead.
+FAST = 1 << 20
+_SPARE = 0.25
+
+#: Seconds, and answers, after which it is measured again how long these take; until hardly anything is owed
+#: nothing is asked then, since otherwise what was asked before is measured with it.
+_MEASURED_FOR, _ANSWERS = 10.0, 20
 
 #: Blocks that are owed no more but would be welcome, remembered for each peer.
 _MAX_LATE = 2048
@@ -71,10 +82,14 @@ class PeerDownload:
     @ivar late: ids of the blocks asked once and owed no more; they may still come.
     @ivar rate: what it sends us.
     @ivar target: how many blocks it should owe us.
+    @ivar trip: seconds from asking to the block, where hardly anything else was asked before.
+    @ivar draining: nothing is to be asked until no more than a block is owed.
     @ivar current: the piece it works on.
     """
 
     __slots__ = (
+        "_measuredAt",
+        "_measuring",
         "_seen",
         "_seenAt",
         "_speed",
@@ -83,6 +98,7 @@ class PeerDownload:
         "choked",
         "chokedAt",
         "current",
+        "draining",
         "fast",
         "have",
         "key",
@@ -102,6 +118,7 @@ class PeerDownload:
         "stealAt",
         "suggested",
         "target",
+        "trip",
         "unchokedAt",
         "witness",
     )
@@ -122,8 +139,10 @@ class PeerDownload:
         self.outstanding: dict[int, float] = {}
         self.late: dict[int, None] = {}
         self.rate = RateMeter()
-        self.target = MIN_PIPELINE
+        self.target = FIRST_PIPELINE
         self.slowStart = True
+        self.trip = 0.0
+        self.draining = False
         self.current: PieceDownload | None = None
         self.alone = (self,)  # shared by all blocks asked of it alone: "is" tells them from duplicates
         self.witness = -1  # a piece it has that we need, or -1 if there is none
@@ -133,6 +152,8 @@ class PeerDownload:
         self._seen = 0
         self._seenAt = float("-inf")
         self._speed = 0.0
+        self._measuring = float("inf")  # since when; "inf": it is not measured now
+        self._measuredAt = float("-inf")
 
     @property
     def servable(self) -> bool:
@@ -166,25 +187,41 @@ class PeerDownload:
         if len(late) > _MAX_LATE:
             del late[next(iter(late))]
 
-    def restart(self) -> None:
+    def restart(self, now: float) -> None:
         """Measure again how much to ask for."""
         self.snubbed = False
         self.slowStart = True
         self._speed = 0.0
-        self.target = MIN_PIPELINE
+        self.target = FIRST_PIPELINE
+        self.measure(now)
+
+    def measure(self, now: float) -> None:
+        """It owes hardly anything: what it is asked from C{now} on tells how long its answers take."""
+        self.draining = False
+        self._measuring = now
 
     def served(self, blocks: int, now: float) -> None:
         """So many blocks of it were stored."""
         self.lastReceived = now
+        if self.lastServed >= self._measuring:
+            self._measuring = float("inf")
+            self._measuredAt = now
+            self.trip = now - self.lastServed
         if self.slowStart:
             self.target += blocks
         elif self.snubbed:
-            self.restart()
+            self.restart(now)
 
     def adapt(self, now: float, seconds: float, most: int) -> None:
         """
-        Set C{target} to C{seconds} of what comes, at most C{most} blocks.  About once a second.
+        Set C{target} to C{seconds} of what comes, or less of a slow peer, at most C{most} blocks.  About
+        once a second.
         """
+        since = now - self._measuredAt - max(_MEASURED_FOR, self.trip * _ANSWERS)
+        if self.draining and since >= seconds:
+            # Something that it was asked does not come: go on without.
+            self.draining = False
+            self._measuredAt = now
         got = self.rate.total - self._seen
         elapsed = now - self._seenAt
         self._seen = self.rate.total
@@ -198,8 +235,13 @@ class PeerDownload:
         if self.slowStart:
             self.target = min(self.target, most)
         else:
-            due = int(max(speed, self.rate.rate(now)) * seconds / BLOCK_LENGTH) + 1
-            self.target = max(MIN_PIPELINE, min(due, most))
+            pace = max(speed, self.rate.rate(now))
+            if pace < FAST:
+                least = min(seconds, self.trip * 1.25 + _SPARE)
+                seconds = least + (seconds - least) * pace / FAST
+            self.draining = since >= 0 and pace < FAST and self._measuring > now
+            due = int(pace * seconds / BLOCK_LENGTH) + 1
+            self.target = max(LEAST_PIPELINE, min(due, most))
 
     def finishesIn(self, now: float) -> tuple[float, float]:
         """

@@ -89,6 +89,10 @@ class Requests:
         room = target - len(peer.outstanding)
         if room * 4 <= target:
             return []
+        if peer.draining:
+            if len(peer.outstanding) > 1:
+                return []
+            peer.measure(now)
         mask = peer.have
         if peer.choked:
             if not peer.allowedFast:
