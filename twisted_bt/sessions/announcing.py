@@ -71,9 +71,9 @@ class Announcing:
         """Whether it announces, or is taking leave."""
         return self._announcer.state is not State.IDLE
 
-    def start(self) -> None:
-        """Announce from now on."""
-        self._announcer.start()
+    def start(self, within: float = 0.0) -> None:
+        """Announce from now on, the first time C{within} so many seconds."""
+        self._announcer.start(within)
 
     def completed(self) -> None:
         """The download is complete."""

@@ -8,9 +8,10 @@ I{knocked}: then it closes again when it is idle.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from bitarray.util import zeros
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock
@@ -18,6 +19,7 @@ from twisted.logger import Logger
 
 from twisted_bt.errors import BitTorrentError, MagnetError, MetainfoError, SessionStopped, UnknownTorrent
 from twisted_bt.sessions.assembly import Assembly
+from twisted_bt.sessions.catchingup import CatchingUp
 from twisted_bt.sessions.dhtturns import DhtTurns
 from twisted_bt.sessions.herald import Herald
 from twisted_bt.sessions.idleness import Idleness
@@ -46,6 +48,10 @@ from twisted_bt.torrent.metainfo import Metainfo
 AT_ONCE = 32
 #: Torrents that are stopped in one turn of the reactor: a few milliseconds.
 IN_A_TURN = 8
+#: Of more torrents than this, trackers hear at this pace when a client starts, within so many seconds.
+FEW = 20
+A_SECOND = 20.0
+LONGEST = 120.0
 
 
 class Library:
@@ -71,9 +77,10 @@ class Library:
         self._idleness = Idleness(engine.reactor, engine.settings.idleTimeout, self._closeLater)
         self._observers.add(self._idleness)
         self._observers.add(_Pauses(self))
-        self._closing: dict[Deferred[None], None] = {}
+        self._tasks: dict[Deferred[None], None] = {}
         self.herald = Herald(engine, parts.torrents.timetable, self.swarms)
         self._dhtTurns = DhtTurns(engine, parts.torrents.timetable)
+        self._catchingUp = CatchingUp(parts, self.herald.registered)
         self._registering = Registering(parts, self._write, lambda infoHash: infoHash in self.swarms)
 
     # -- what is known
@@ -99,24 +106,27 @@ class Library:
         except BitTorrentError as reason:
             self._log.error("cannot go on with the torrents of earlier runs: {reason}", reason=str(reason))
             return
+        # Not all in one breath: many have the same tracker.
+        within = 0.0 if len(rows) <= FEW else min(len(rows) / A_SECOND, LONGEST)
         for row in rows:
             if self._stopped:
                 return
             try:
-                await self._openAgain(row)
+                await self._openAgain(row, within)
             except BitTorrentError as reason:
                 self._log.error(
                     "cannot go on with {infoHash}: {reason}", infoHash=row.infoHash.hex(), reason=str(reason)
                 )
+        self._task(self._catchingUp.run(), "announcing what earlier versions registered")
 
-    async def _openAgain(self, row: TorrentRow) -> None:
+    async def _openAgain(self, row: TorrentRow, within: float) -> None:
         async with self._locked(row.infoHash):
             if row.infoHash in self.swarms or row.infoHash in self.fetching:
                 return  # somebody was quicker
             if row.magnet and not row.loc.metafilePath.name:
                 self._fetch(row, Magnet.parse(row.magnet))
             else:
-                await self._open(row)
+                await self._open(row, within=within)
 
     # -- adding
 
@@ -251,7 +261,9 @@ class Library:
                 case Unknown():
                     raise UnknownTorrent(infoHash)
 
-    async def _open(self, row: TorrentRow, metainfo: Metainfo | None = None) -> SwarmSession:
+    async def _open(
+        self, row: TorrentRow, metainfo: Metainfo | None = None, within: float = 0.0
+    ) -> SwarmSession:
         if metainfo is None:
             if not row.loc.metafilePath.name:
                 raise MetainfoError("the metadata of this magnet link is not here yet")
@@ -274,7 +286,7 @@ class Library:
             if self._parts.engine.activeSlots.vacant <= 0:
                 self._idleness.makeRoom()
             self._watch(swarm)
-        swarm.start(row.paused)
+        swarm.start(row.paused, within)
         return swarm
 
     def release(self, infoHash: bytes) -> None:
@@ -297,11 +309,15 @@ class Library:
             self._idleness.watch(swarm)
 
     def _closeLater(self, swarm: SwarmSession) -> None:
-        closing = Deferred.fromCoroutine(self._closeIdle(swarm))
-        self._closing[closing] = None
-        closing.addErrback(lambda reason: reason.trap(SessionStopped))
-        closing.addErrback(lambda reason: self._log.failure("closing an idle swarm", reason))
-        closing.addCallback(lambda _: self._closing.pop(closing))
+        self._task(self._closeIdle(swarm), "closing an idle swarm")
+
+    def _task(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """Do C{work} beside all else; L{stop} waits for its end."""
+        task = Deferred.fromCoroutine(work)
+        self._tasks[task] = None
+        task.addErrback(lambda reason: reason.trap(SessionStopped))
+        task.addErrback(lambda reason: self._log.failure("{what}", reason, what=what))
+        task.addCallback(lambda _: self._tasks.pop(task))
 
     async def _closeIdle(self, swarm: SwarmSession) -> None:
         async with self._locked(swarm.infoHash):
@@ -338,6 +354,7 @@ class Library:
         self._stopped = True
         self._idleness.stop()
         self._dhtTurns.stop()
+        self._catchingUp.stop()
         heralded = Deferred.fromCoroutine(self.herald.stop())
         stopped = SessionStopped("the client is stopped")
         fetching = list(self.fetching.values())
@@ -359,7 +376,7 @@ class Library:
         late = [swarm for swarm in self.swarms.values() if id(swarm) not in known]
         await DeferredList([swarm.stop() for swarm in late], consumeErrors=True)
         self.swarms.clear()
-        await DeferredList(list(self._closing), consumeErrors=True)
+        await DeferredList(list(self._tasks), consumeErrors=True)
         await heralded
 
     def _nextTurn(self) -> Deferred[None]:

@@ -93,6 +93,7 @@ class SwarmSession:
         self.seeking = Seeking(self, metainfo.private)
         self.life = Life(self, presumed=seeding)
         self._flushing = Flushing(engine.reactor)
+        self._announceWithin = 0.0
         self._makeTransfer()
 
     @classmethod
@@ -270,8 +271,13 @@ class SwarmSession:
 
     # -- what its client and its life do with it
 
-    def start(self, paused: bool = False) -> None:
-        """Begin; see L{Life.start}."""
+    def start(self, paused: bool = False, within: float = 0.0) -> None:
+        """
+        Begin; see L{Life.start}.
+
+        @param within: seconds after which trackers have heard of it at the latest.
+        """
+        self._announceWithin = within
         self.life.start(paused)
         self.rest()  # where it waits for its turn
 
@@ -292,8 +298,9 @@ class SwarmSession:
     def seek(self) -> None:
         """Find peers and be found, where that is not done for us; twice is the same as once."""
         if not (self.registered and self.complete):
-            self.announcing.start()
+            self.announcing.start(self._announceWithin)
             self.seeking.start()
+        self._announceWithin = 0.0
 
     async def end(self) -> None:
         """Peers are gone: give back everything."""

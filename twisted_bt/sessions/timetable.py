@@ -158,6 +158,10 @@ class Timetable:
         )
         return stations
 
+    def silence(self, connection: Connection, infoHash: bytes) -> None:
+        """Do not announce a torrent for now."""
+        connection.execute("UPDATE announces SET dueAt=NULL WHERE infoHash=?", (infoHash,))
+
     def leave(self, connection: Connection, infoHash: bytes) -> tuple[Turn, Tiers] | None:
         """Announce a torrent no more; what was L{known} of it."""
         known = _known(connection, infoHash)

@@ -83,6 +83,16 @@ CREATE TABLE IF NOT EXISTS torrents (
 """
 #: A start looks for what to open, and must not read a million rows for that.
 _INDEX = "CREATE INDEX IF NOT EXISTS torrentsKept ON torrents (infoHash) WHERE keepOpen"
+#: To count a million rows takes too long to wait for, so it is known how many there are.
+_COUNTING = (
+    "CREATE TABLE IF NOT EXISTS torrentCount (number INTEGER NOT NULL)",
+    "INSERT INTO torrentCount SELECT (SELECT count(*) FROM torrents)"
+    " WHERE NOT EXISTS (SELECT 1 FROM torrentCount)",
+    "CREATE TRIGGER IF NOT EXISTS torrentsMore AFTER INSERT ON torrents"
+    " BEGIN UPDATE torrentCount SET number = number + 1; END",
+    "CREATE TRIGGER IF NOT EXISTS torrentsLess AFTER DELETE ON torrents"
+    " BEGIN UPDATE torrentCount SET number = number - 1; END",
+)
 _COLUMNS = "infoHash, metafilePath, dataDirPath, keepOpen, paused, magnet"
 
 
@@ -104,6 +114,8 @@ class TorrentMap:
         self._database = database
         database.ensure(_TABLE)
         database.ensure(_INDEX)
+        for each in _COUNTING:
+            database.ensure(each)
         self.timetable = Timetable(database)
 
     def register(
@@ -137,7 +149,12 @@ class TorrentMap:
         values = (row.infoHash, *map(str, row.loc), row.keepOpen, row.paused, row.magnet)
 
         def write(connection: Connection) -> None:
-            connection.execute(f"INSERT OR REPLACE INTO torrents ({_COLUMNS}) VALUES (?,?,?,?,?,?)", values)
+            connection.execute(
+                f"INSERT INTO torrents ({_COLUMNS}) VALUES (?,?,?,?,?,?) ON CONFLICT (infoHash) DO UPDATE SET"
+                " metafilePath=excluded.metafilePath, dataDirPath=excluded.dataDirPath,"
+                " keepOpen=excluded.keepOpen, paused=excluded.paused, magnet=excluded.magnet",
+                values,
+            )
             if row.keepOpen:
                 self.timetable.leave(connection, row.infoHash)  # it announces itself
 
@@ -170,6 +187,32 @@ class TorrentMap:
 
         return self._database.look(read)
 
+    def unscheduled(self, after: bytes, limit: int) -> Deferred[list[TorrentRow]]:
+        """Registered torrents that the timetable does not know, in the order of their info-hashes."""
+
+        def read(connection: Connection) -> list[TorrentRow]:
+            query = (
+                f"SELECT {_COLUMNS} FROM torrents t WHERE infoHash>? AND NOT keepOpen AND NOT EXISTS"
+                " (SELECT 1 FROM announces a WHERE a.infoHash=t.infoHash) ORDER BY infoHash LIMIT ?"
+            )
+            return [_row(values) for values in connection.execute(query, (after, limit))]
+
+        return self._database.run(read)
+
+    def schedule(self, torrents: Sequence[Registration], now: float) -> Deferred[Mapping[int, int]]:
+        """Have C{torrents} announced that are still known and registered; see L{register}."""
+
+        def write(connection: Connection) -> Mapping[int, int]:
+            query = "SELECT paused FROM torrents WHERE infoHash=? AND NOT keepOpen"
+            known = [(each, connection.execute(query, (each.infoHash,)).fetchone()) for each in torrents]
+            stations = self.timetable.enter(connection, [each for each, row in known if row], now)
+            for each, row in known:
+                if row and row[0]:
+                    self.timetable.silence(connection, each.infoHash)
+            return stations
+
+        return self._database.run(write)
+
     def keptOpen(self) -> Deferred[list[TorrentRow]]:
         """Those to open at start."""
 
@@ -181,7 +224,7 @@ class TorrentMap:
 
     def __len__(self) -> int:
         def read(connection: Connection) -> int:
-            count: int = connection.execute("SELECT count(*) FROM torrents").fetchone()[0]
+            count: int = connection.execute("SELECT number FROM torrentCount").fetchone()[0]
             return count
 
         return self._database.look(read)
