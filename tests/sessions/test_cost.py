@@ -16,9 +16,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_bt.peerwire.framing import WireDecoder
-from twisted_bt.peerwire.messages import HaveAll, Message, Piece, Request, Unchoke
+from twisted_bt.peerwire.messages import HaveAll, HaveNone, Message, Piece, Request, Unchoke
 from twisted_bt.testing.scripted import ScriptedPeer
 from twisted_bt.testing.swarm import SimulatedSwarm
+from twisted_bt.torrent.pieces import BLOCK_LENGTH
 
 PIECE = 1 << 20
 SIZE = 16 * PIECE
@@ -53,8 +54,9 @@ class Calls:
 class Stream:
     """A leecher, and a seed that answers each request at once, in reads of a given size."""
 
-    def __init__(self, test: SynchronousTestCase) -> None:
-        self.swarm = SimulatedSwarm(SIZE, PIECE)
+    def __init__(self, test: SynchronousTestCase, pieceLength: int = PIECE) -> None:
+        self.pieceLength = pieceLength
+        self.swarm = SimulatedSwarm(SIZE, pieceLength)
         test.addCleanup(self.swarm.stop)
         self.member = self.swarm.leecher()
         peer = ScriptedPeer(self.swarm.metainfo.wireHash)
@@ -75,7 +77,7 @@ class Stream:
         return [self._answer(each) for each in self._decoder.feed(written) if isinstance(each, Request)]
 
     def _answer(self, request: Request) -> Piece:
-        begin = request.index * PIECE + request.begin
+        begin = request.index * self.pieceLength + request.begin
         return Piece(request.index, request.begin, self.swarm.content[begin : begin + request.length])
 
     def run(self, read: int, feed: Callable[[memoryview], object]) -> int:
@@ -97,9 +99,9 @@ class Stream:
 class CallTests(SynchronousTestCase):
     """How many calls there are for each block of a download, its storing in memory included."""
 
-    def assertCalls(self, read: int, python: float, every: float) -> None:
+    def assertCalls(self, read: int, python: float, every: float, stream: Stream | None = None) -> None:
         """With reads of C{read} bytes there are at most so many in Python, and of all kinds, for a block."""
-        stream = Stream(self)
+        stream = stream or Stream(self)
         calls = Calls()
 
         def feed(data: memoryview) -> None:
@@ -115,8 +117,47 @@ class CallTests(SynchronousTestCase):
 
     def test_fastPeer(self) -> None:
         """Of a fast peer, whose blocks come sixteen to a read."""
-        self.assertCalls(READ, python=5, every=17)
+        self.assertCalls(READ, python=3.5, every=12)
 
     def test_slowPeer(self) -> None:
         """Of a peer whose blocks come in halves: two reads with all that has to be done for each."""
-        self.assertCalls(1 << 13, python=75, every=118)
+        self.assertCalls(1 << 13, python=68, every=110)
+
+    def test_smallPieces(self) -> None:
+        """In pieces of one block; and as many are stored at a time as come with a read."""
+        stream = Stream(self, BLOCK_LENGTH)
+        storage: Any = stream.member.session.storage
+        jobs: list[int] = []
+        write = storage.writePieces
+
+        def counted(pieces: Any) -> Any:
+            jobs.append(len(pieces))
+            return write(pieces)
+
+        storage.writePieces = counted
+        self.assertCalls(READ, python=13.5, every=30, stream=stream)
+        self.assertEqual(sum(jobs), SIZE // BLOCK_LENGTH)
+        self.assertLess(len(jobs) * READ, SIZE * 1.2)
+
+
+class TellingCostTests(SynchronousTestCase):
+    """What it costs that others hear of the pieces that arrive."""
+
+    def test_writes(self) -> None:
+        """A fast download takes each peer that has nothing ten writes a second, not one for each piece."""
+        swarm = SimulatedSwarm(SIZE, PIECE >> 4)
+        self.addCleanup(swarm.stop)
+        member = swarm.leecher()
+        idle = ScriptedPeer(swarm.metainfo.wireHash)
+        swarm.run(idle.dial(swarm.network.host(), member.address))
+        idle.greet()
+        idle.say(HaveNone())
+        swarm.advance(1)
+        idle.reads.clear()
+        pieces, rate = 200, 200
+        for index in range(pieces):
+            member.session.downloader.download.addHave(index)
+            member.session.available([index])
+            swarm.advance(1 / rate)
+        swarm.advance(1)
+        self.assertLessEqual(len(idle.reads), pieces / rate * 10 + 2)

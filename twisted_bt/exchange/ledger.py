@@ -59,6 +59,8 @@ class Ledger:
         served cheaper); append them to C{asked}.  Returns how many.
         """
         free = piece.free
+        if not piece.last:  # of small pieces there are thousands in a second
+            return self._askOnly(piece, peer, now, asked)
         if most >= len(free):
             numbers = free[::-1]
             free.clear()
@@ -80,6 +82,20 @@ class Ledger:
         if numbers and numbers[-1] == last and piece.tail != BLOCK_LENGTH:
             asked[-1] = piece.block(last)
         return len(numbers)
+
+    def _askOnly(self, piece: PieceDownload, peer: PeerDownload, now: float, asked: list[Block]) -> int:
+        """Ask C{peer} for the one block of C{piece}, which is free."""
+        base = piece.base
+        piece.free.clear()
+        del self.partial[piece.index]
+        if piece.solo:
+            piece.owner = peer
+        if peer.late:
+            peer.late.pop(base, None)
+        peer.outstanding[base] = now
+        piece.askers[0] = peer.alone
+        asked.append(_makeBlock((piece.index, 0, piece.size)))
+        return 1
 
     def askAlso(self, piece: PieceDownload, peer: PeerDownload, number: int, now: float) -> Block:
         """Ask C{peer} for a block that others are asked for already."""
@@ -157,8 +173,9 @@ class Ledger:
         @raise KeyError: it is not under way.
         """
         piece = self.pieces.pop(index)
-        self.partial.pop(index, None)
-        piece.free.clear()
+        if piece.free:
+            self.partial.pop(index, None)
+            piece.free.clear()
         piece.owner = None
         for number, askers in enumerate(piece.askers):
             if askers:

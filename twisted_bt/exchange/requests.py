@@ -195,7 +195,8 @@ class Requests:
         for index in peer.refusing:
             candidates[index] = 0
         avoided: list[int] = []
-        if self._suspects:
+        suspected = bool(self._suspects)
+        if suspected:
             # Pieces that it had a part in when they were corrupt: rather let somebody else try, who sends.
             suspicious = self._suspects.involved(peer.key) if peer.rate.total else self._suspects
             avoided = [index for index in suspicious if candidates[index]]
@@ -220,8 +221,9 @@ class Requests:
                 continue
             candidates[picked] = 0
             self._wishes.begin(picked)
-            piece = self._ledger.begin(picked, buffer, peer.parole or picked in self._suspects)
-            piece.wrong = self._suspects.versions(picked)
+            wrong = self._suspects.versions(picked) if suspected else 0
+            piece = self._ledger.begin(picked, buffer, peer.parole or wrong > 0)
+            piece.wrong = wrong
             peer.current = piece
             room -= self._ledger.ask(piece, peer, room, now, asked)
         return len(asked) - before

@@ -62,10 +62,11 @@ class Observers:
 
     def tell(self, event: str, *args: object) -> None:
         """Call method C{event} of each; what one raises is logged, and the others hear it still."""
-        for observer in self._observers:
-            try:
-                getattr(observer, event)(*args)
-            except Exception:
-                _log.failure("observer {observer} failed on {event}", observer=observer, event=event)
-        if self._parent is not None:
-            self._parent.tell(event, *args)
+        told: Observers | None = self
+        while told is not None:
+            for observer in told._observers:
+                try:
+                    getattr(observer, event)(*args)
+                except Exception:
+                    _log.failure("observer {observer} failed on {event}", observer=observer, event=event)
+            told = told._parent

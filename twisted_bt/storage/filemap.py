@@ -11,6 +11,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ def _isName(part: str) -> bool:
     return part not in ("", ".", "..") and not any(bad in part for bad in "/\0" + os.sep)
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(NamedTuple):
     """Part of one file: C{length} bytes (one or more) from C{offset} in file number C{file}."""
 
     file: int
