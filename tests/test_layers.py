@@ -70,12 +70,24 @@ ALLOWED: dict[str, frozenset[str]] = {
         f"control/{name}.py"
         for name in ("config", "demo", "metadata", "preflight", "sources", "statelock", "verify")
     }
-    | {f"storage/{name}.py" for name in ("database", "diskfiles", "fileio", "filepool", "folder")}
+    | {
+        f"storage/{name}.py"
+        for name in ("database", "diskfiles", "fileaccess", "fileio", "filepool", "folder")
+    }
     | {f"testing/{name}.py" for name in ("files", "filesystem", "statefiles", "tree")},  # in memory, or given
     "thread": frozenset({"storage/diskqueue.py", "control/names.py"})  # start them; others are called on some
     | {
         f"storage/{name}.py"
-        for name in ("database", "diskfiles", "fileio", "filepool", "folder", "groupcommit", "resume")
+        for name in (
+            "database",
+            "diskfiles",
+            "fileaccess",
+            "fileio",
+            "filepool",
+            "folder",
+            "groupcommit",
+            "resume",
+        )
     },
     "process": frozenset({"cli.py", "tap.py"})
     | {f"control/{name}.py" for name in ("commandline", "dhttool", "foreground", "showing")},

@@ -69,6 +69,37 @@ class FilePoolTests(SynchronousTestCase):
         self.assertEqual(openFiles(), self.before + 2)
         pool.close("owner")
 
+    def test_notKept(self) -> None:
+        """A file that nobody is expected to use again is closed at once, unless it was open before."""
+        pool = FilePool(2)
+        with pool.lease("owner", "a", True, self.opener("a"), keep=False) as fd:
+            self.assertEqual((len(pool), os.fstat(fd).st_nlink), (0, 1))
+        self.assertEqual(openFiles(), self.before)
+        self.use(pool, "a", write=True)
+        with pool.lease("owner", "a", True, self.opener("a"), keep=False):
+            pass
+        self.assertEqual(len(self.opened), 2)
+        self.assertEqual(openFiles(), self.before + 1)
+        pool.close("owner")
+
+    def test_folders(self) -> None:
+        """Folders count as files do, and are not asked whether they were deleted."""
+        pool = FilePool(2)
+        folder = self.folder / "folder"
+        folder.mkdir()
+        self.assertIsNone(pool.held("owner", ("folder",)))
+        with pool.hold("owner", ("folder",), os.open(folder, os.O_RDONLY)) as first:
+            folder.rmdir()
+            lease = pool.held("owner", ("folder",))
+            assert lease is not None
+            with lease as second:
+                self.assertEqual(second, first)
+        self.use(pool, "a")
+        self.use(pool, "b")
+        self.assertIsNone(pool.held("owner", ("folder",)))
+        self.assertEqual(openFiles(), self.before + 2)
+        pool.close("owner")
+
     def test_inUse(self) -> None:
         """A file in use is not closed, even over the limit; it is once given back."""
         pool = FilePool(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.storage.doubles import FaultyCalls, folderFor, openFiles
 from twisted_bt.errors import StorageError
 from twisted_bt.storage.fileio import SLICE, FileCalls, FileLock, Scratch, writeAll
+from twisted_bt.storage.filepool import FilePool
 from twisted_bt.storage.folder import DataFolder
 
 
@@ -34,33 +36,105 @@ class DataFolderTests(SynchronousTestCase):
         self.path = folderFor(self) / "new" / "data"
         self.before = openFiles()
 
+    def open(self, calls: FileCalls | None = None) -> DataFolder:
+        """The folder, in a new run."""
+        calls = calls if calls is not None else FileCalls()
+        return DataFolder(self.path, calls, FilePool(8, calls))
+
+    def make(self, folder: DataFolder, *path: str) -> None:
+        """A new file at C{path}, closed."""
+        fd = folder.makeFile(path)
+        assert fd is not None
+        os.close(fd)
+
     def test_missing(self) -> None:
         """What is missing is just that, until it is to be made."""
-        folder = DataFolder(self.path, FileCalls())
+        folder = self.open()
         self.assertRaises(FileNotFoundError, folder.openFile, ("a", "b"), False)
         self.assertFalse(self.path.exists())
-        os.close(folder.openFile(("a", "b"), True, create=True))
-        os.close(folder.openFile(("a", "b"), False))
+        self.make(folder, "a", "b")
+        os.close(folder.openFile(("a", "b"), False).fd)
         self.assertRaises(FileNotFoundError, folder.openFile, ("a", "c"), True)
+        folder.close()
         self.assertEqual(openFiles(), self.before)
 
     def test_otherDisk(self) -> None:
         """If the folder is suddenly on another disk, its own was unplugged: nothing is written there."""
         calls = OtherDisk()
-        folder = DataFolder(self.path, calls)
-        os.close(folder.openFile(("a",), True, create=True))
+        folder = self.open(calls)
+        self.make(folder, "a")
+        folder.close()
         calls.device = 2
-        reason = self.assertRaises(StorageError, folder.openFile, ("b",), True, create=True)
+        reason = self.assertRaises(StorageError, folder.makeFile, ("b",))
         self.assertIn(str(self.path), str(reason))
         self.assertFalse((self.path / "b").exists())
         self.assertEqual(openFiles(), self.before)
 
+    def test_keptOpen(self) -> None:
+        """The way to a folder is gone once, for all files in it, until the next sync."""
+        calls = FaultyCalls()
+        folder = self.open(calls)
+        self.make(folder, "a", "b", "1")
+        calls.log.clear()
+        self.make(folder, "a", "b", "2")
+        os.close(folder.openFile(("a", "b", "1"), False).fd)
+        self.assertEqual(calls.log, ["open"] * 2)
+        self.assertEqual(openFiles(), self.before + 1)
+        folder.sync()
+        self.assertEqual(openFiles(), self.before)
+
+    def test_deleted(self) -> None:
+        """A folder that was deleted while it was kept open is made again, or found where it is again."""
+        folder = self.open()
+        self.make(folder, "a", "1")
+        shutil.rmtree(self.path / "a")
+        self.make(folder, "a", "2")
+        self.assertEqual([each.name for each in (self.path / "a").iterdir()], ["2"])
+        shutil.rmtree(self.path / "a")
+        (self.path / "a").mkdir()
+        (self.path / "a" / "3").write_bytes(b"content")
+        fd, found = folder.openFile(("a", "3"), False)
+        os.close(fd)
+        self.assertEqual(found.st_size, 7)
+        folder.close()
+
+    def test_deletedSynced(self) -> None:
+        """One that was made again has its own name synced too."""
+        calls = FaultyCalls()
+        folder = self.open(calls)
+        self.make(folder, "a", "1")
+        folder.sync()
+        shutil.rmtree(self.path / "a")
+        self.make(folder, "a", "2")
+        calls.log.clear()
+        folder.sync()
+        self.assertEqual(calls.log.count("sync"), 2)
+
+    def test_moved(self) -> None:
+        """A folder that was moved away while it was kept open is missed by the next sync."""
+        folder = self.open()
+        self.make(folder, "a", "1")
+        self.path.rename(self.path.with_name("elsewhere"))
+        self.make(folder, "a", "2")
+        self.assertRaises(StorageError, folder.sync)
+
+    def test_exists(self) -> None:
+        """What is there is not made: a file, a folder, a link that leads nowhere."""
+        folder = self.open()
+        self.make(folder, "file")
+        (self.path / "folder").mkdir()
+        (self.path / "link").symlink_to("nowhere")
+        for name in ("file", "folder", "link"):
+            self.assertIsNone(folder.makeFile((name,)))
+        self.assertFalse((self.path / "nowhere").exists())
+        folder.close()
+
     def test_syncFails(self) -> None:
         """Names that could not be synced are tried again, all of them."""
         calls = FaultyCalls()
-        folder = DataFolder(self.path, calls)
+        folder = self.open(calls)
         for name in "ab":
-            os.close(folder.openFile((name, "file"), True, create=True))
+            self.make(folder, name, "file")
         # Both folders, the data folder, and those above it.
         for good in range(2 + len(self.path.parents)):
             calls.log.clear()
@@ -76,15 +150,15 @@ class DataFolderTests(SynchronousTestCase):
     def test_syncUnsupported(self) -> None:
         """A file system that cannot sync folders need not."""
         calls = FaultyCalls()
-        folder = DataFolder(self.path, calls)
-        os.close(folder.openFile(("a",), True, create=True))
+        folder = self.open(calls)
+        self.make(folder, "a")
         calls.faults["sync"] = errno.EINVAL
         folder.sync()
 
     def test_links(self) -> None:
         """The way of a link from any folder to any file of the torrent is relative, and right."""
-        folder = DataFolder(self.path, FileCalls())
-        os.close(folder.openFile(("t", "a", "b", "target"), True, create=True))
+        folder = self.open()
+        self.make(folder, "t", "a", "b", "target")
         for path in (("l",), ("t", "l"), ("t", "a", "l"), ("t", "x", "y", "l"), ("t", "a", "b", "l")):
             folder.makeLink(path, ("t", "a", "b", "target"))
             link = self.path.joinpath(*path)

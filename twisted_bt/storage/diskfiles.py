@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
+from functools import partial
 from threading import Lock, RLock
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from bitarray import bitarray
 
 from twisted_bt.errors import PieceCorrupt, StorageError
 from twisted_bt.interfaces import Buffer
+from twisted_bt.storage.fileaccess import FileAccess, Missing
 from twisted_bt.storage.fileio import FileCalls, Scratch, explained, readInto, writeParts
 from twisted_bt.storage.filemap import FileMap, FileSpan
 from twisted_bt.storage.filepool import FilePool
@@ -31,9 +32,6 @@ _Part = tuple[int, memoryview, int]
 class DiskFiles:
     """
     Pieces in files.  Any thread may call any method, several at once.
-
-    A file that was there once is never made again: were it deleted while in use, its verified pieces
-    are gone, and to write the others into a new file would hide that.
 
     @param check: whether bytes are the content of a piece.
     @param isBlank: whether a piece is all zeros; C{None}: C{check} is asked, which is much slower.
@@ -57,24 +55,22 @@ class DiskFiles:
         self._map = FileMap(files)
         if self._map.totalLength != layout.totalLength:
             raise ValueError(f"files of {self._map.totalLength} bytes, pieces of {layout.totalLength}")
+        self._calls = calls if calls is not None else FileCalls()
         self._folder = folder
-        self._pool = pool
+        self._access = FileAccess(folder, pool, self._map.files, preallocate, self._calls)
         self._layout = layout
         self._check = check
         self._isBlank = isBlank if isBlank is not None else self._checkBlank
-        self._preallocate = preallocate
         self._scratch = scratch if scratch is not None else Scratch()
-        self._calls = calls if calls is not None else FileCalls()
         self._lock = Lock()
         self._prepareLock = Lock()
         self._flushLock = RLock()
         self._prepared = False
-        self._seen: set[int] = set()  # files that were there
-        self._arranged: set[int] = set()  # files made ready for writing
         self._writes = 0  # how many there were, to all files
         self._dirty: dict[int, int] = {}  # file number -> the last write to it that was not flushed
-        self._writers: Counter[int] = Counter()  # file number -> how many write to it now
-        self._flushed: dict[int, tuple[int, int]] = {}  # file number -> how it looked at the last flush
+        self._writers: dict[int, int] = {}  # file number -> how many write to it now
+        # File number -> how it looked at the last flush, or before the first write.
+        self._flushed: dict[int, tuple[int, int]] = {}
         # Somebody had to look what is in the files: perhaps a process that was killed wrote it, and did not
         # come to flush it.
         self._doubted = False
@@ -118,14 +114,19 @@ class DiskFiles:
             except StorageError as reason:
                 return [outcome or reason for outcome in outcomes]
         for number, parts in found.items():
-            self._writeParts(number, [each for each in parts if outcomes[each[2]] is None], outcomes)
+            left = [each for each in parts if outcomes[each[2]] is None]
+            if left:
+                self._writeParts(number, left, outcomes)
         return outcomes
 
     def _writeParts(self, number: int, parts: list[_Part], outcomes: list[Exception | None]) -> None:
         """Write C{parts}, ordered by offset, to a file: those that follow one another in one call."""
         done = 0
-        try:
-            with self._open(number, write=True) as fd, self._writing(number, fd):
+
+        def store(fd: int) -> None:
+            nonlocal done
+            self._begins(number, fd)
+            try:
                 while done < len(parts):
                     begin = end = parts[done][0]
                     run = []
@@ -136,26 +137,32 @@ class DiskFiles:
                         end += len(part)
                     writeParts(self._calls, fd, run, begin)
                     done += len(run)
+            finally:
+                self._ends(number)
+
+        isWhole = sum([len(part) for _, part, _ in parts]) == self._map.files[number].length
+        try:
+            self._access.use(number, True, store, keep=not isWhole)
         except StorageError as reason:
             for _, _, position in parts[done:]:
                 outcomes[position] = reason
 
-    @contextmanager
-    def _writing(self, number: int, fd: int) -> Iterator[None]:
+    def _begins(self, number: int, fd: int) -> None:
+        """A write to file C{number}; L{_ends} when it is done."""
         with self._lock:
-            if number not in self._dirty and number not in self._writers:
-                self._flushed[number] = _look(self._calls.stat(fd))
-            self._writers[number] += 1
-        try:
-            yield
-        finally:
-            # Not before: a flush in between would take the file for clean.
-            with self._lock:
-                self._writes += 1
-                self._dirty[number] = self._writes
-                self._writers[number] -= 1
-                if not self._writers[number]:
-                    del self._writers[number]
+            if number not in self._flushed:
+                isNew = number in self._access.made
+                self._flushed[number] = _NOWHERE if isNew else _look(self._calls.stat(fd))
+            self._writers[number] = self._writers.get(number, 0) + 1
+
+    def _ends(self, number: int) -> None:
+        # Not before: a flush in between would take the file for clean.
+        with self._lock:
+            self._writes += 1
+            self._dirty[number] = self._writes
+            self._writers[number] -= 1
+            if not self._writers[number]:
+                del self._writers[number]
 
     def read(self, index: int, begin: int, length: int) -> bytes:
         """
@@ -168,14 +175,15 @@ class DiskFiles:
         offset = self._layout.pieceOffset(index) + begin
         extents = self._map.extents(offset, length)
         if len(extents) == 1 and not self._map.files[extents[0].file].isPad:
-            with self._open(extents[0].file, write=False) as fd:
-                data = self._calls.readNew(fd, length, extents[0].offset)  # spares zeroing and copying
+            begin = extents[0].offset
+            # Spares zeroing and copying.
+            data = self._access.use(extents[0].file, False, lambda fd: self._calls.readNew(fd, length, begin))
             if len(data) == length:
                 return data
         buffer = bytearray(length)
         missing = self._fill(memoryview(buffer), offset)
         if missing is not None:
-            raise StorageError(f"{self._name(missing)} is gone, or shorter than it was")
+            raise StorageError(f"{self._access.name(missing)} is gone, or shorter than it was")
         return bytes(buffer)
 
     def verify(self, index: int) -> bool:
@@ -197,12 +205,14 @@ class DiskFiles:
                 part[:] = bytes(extent.length)
                 continue
             try:
-                with self._open(extent.file, write=False) as fd:
-                    if readInto(self._calls, fd, part, extent.offset) < extent.length:
-                        return extent.file
-            except _Missing:
+                if self._readPart(extent.file, part, extent.offset) < extent.length:
+                    return extent.file
+            except Missing:
                 return extent.file
         return None
+
+    def _readPart(self, number: int, buffer: memoryview, offset: int) -> int:
+        return self._access.use(number, False, lambda fd: readInto(self._calls, fd, buffer, offset))
 
     # -- the files as a whole
 
@@ -222,8 +232,7 @@ class DiskFiles:
                 if span.link is not None:
                     self._link(span)
                 elif not span.length and not span.isPad:
-                    with self._open(number, write=True):
-                        pass
+                    self._access.use(number, True, lambda fd: None)
             self._prepared = True
 
     def _link(self, span: FileSpan) -> None:
@@ -247,10 +256,11 @@ class DiskFiles:
         possible = bitarray(layout.pieceCount)
         possible.setall(True)
         touched = bitarray(layout.pieceCount)
+        mayBe = self._folder.survey()
         for number, span in enumerate(self._map.files):
             if span.isPad or not span.length:
                 continue
-            size, ranges = self._ranges(number, span)
+            size, ranges = self._ranges(number, span) if mayBe(span.path[:-1]) else (0, [])
             _mark(possible, layout.piecesOf(span.offset + size, span.length - size), False)
             for begin, end in ranges:
                 _mark(touched, layout.piecesOf(span.offset + begin, end - begin), True)
@@ -259,11 +269,13 @@ class DiskFiles:
         return possible
 
     def _ranges(self, number: int, span: FileSpan) -> tuple[int, list[tuple[int, int]]]:
+        def ranges(fd: int) -> tuple[int, list[tuple[int, int]]]:
+            size = min(self._calls.stat(fd).st_size, span.length)
+            return size, self._calls.dataRanges(fd, size)
+
         try:
-            with self._open(number, write=False) as fd:
-                size = min(self._calls.stat(fd).st_size, span.length)
-                return size, self._calls.dataRanges(fd, size)
-        except _Missing:
+            return self._access.use(number, False, ranges)
+        except Missing:
             return 0, []
 
     def signature(self) -> bytes:
@@ -274,22 +286,25 @@ class DiskFiles:
         them back to that, or leave them with a later time.
         """
         parts = []
+        mayBe = self._folder.survey()
         for number, span in enumerate(self._map.files):
             if span.isPad or not span.length:
                 continue
             pieces = self._layout.piecesOf(span.offset, span.length)
-            size, changed = -1, 0
-            try:
-                size, changed = _look(self._calls.look(self._folder.name(span.path)))
-                with self._lock:
-                    if number in self._dirty or number in self._writers:
-                        size, changed = self._flushed[number]
-            except (FileNotFoundError, NotADirectoryError):
-                pass
-            except (OSError, ValueError) as error:
-                raise explained(error, self._folder.name(span.path)) from error
-            parts.append(FileState(pieces[0], pieces[-1], size, changed))
+            look = self._lookAt(number, span) if mayBe(span.path[:-1]) else _NOWHERE
+            parts.append(FileState(pieces[0], pieces[-1], *look))
         return encodeSignature(parts)
+
+    def _lookAt(self, number: int, span: FileSpan) -> tuple[int, int]:
+        name = self._folder.name(span.path)
+        try:
+            look = _look(self._calls.look(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return _NOWHERE
+        except (OSError, ValueError) as error:
+            raise explained(error, name) from error
+        with self._lock:
+            return self._flushed[number] if number in self._dirty or number in self._writers else look
 
     def flush(self) -> None:
         """
@@ -311,12 +326,7 @@ class DiskFiles:
         if self._doubted:
             self._keepFound(dirty)
         for number, write in dirty.items():
-            with self._open(number, write=True) as fd:
-                look = _look(self._calls.stat(fd))
-                try:
-                    self._calls.sync(fd)
-                except OSError as error:
-                    self._loses(number, error)
+            look = self._access.use(number, True, partial(self._sync, number), keep=False)
             with self._lock:
                 self._flushed[number] = look
                 if self._dirty.get(number) == write:  # else somebody wrote, or flushed, meanwhile
@@ -324,90 +334,47 @@ class DiskFiles:
                 self._kept.add(number)
         self._folder.sync()
 
+    def _sync(self, number: int, fd: int) -> tuple[int, int]:
+        look = _look(self._calls.stat(fd))
+        try:
+            self._calls.sync(fd)
+        except OSError as error:
+            self._loses(number, error)
+        return look
+
     def _keepFound(self, dirty: Container[int]) -> None:
         """Sync the files that were found, not written; one that is gone is for L{signature} to tell."""
         for number, span in enumerate(self._map.files):
             if number in self._kept or number in dirty or span.isPad or not span.length:
                 continue
-            with suppress(_Missing), self._open(number, write=False) as fd:
-                self._folder.use(span.path)
-                try:
-                    self._calls.sync(fd)
-                except OSError as error:
-                    if error.errno not in (
-                        errno.EINVAL,
-                        errno.ENOTSUP,
-                    ):  # nobody can write to it, nor sync it
-                        self._loses(number, error)
+            with suppress(Missing):
+                self._access.use(number, False, partial(self._keep, number), keep=False)
             self._kept.add(number)
         self._doubted = False
 
+    def _keep(self, number: int, fd: int) -> None:
+        self._folder.use(self._map.files[number].path)
+        try:
+            self._calls.sync(fd)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # nobody can write to it, nor sync it
+                self._loses(number, error)
+
     def _loses(self, number: int, error: OSError) -> NoReturn:
-        why = explained(error, self._name(number))
+        why = explained(error, self._access.name(number))
         self._lost = StorageError(f"{why}; what was written last may be lost")
         raise self._lost from error
 
     def close(self) -> None:
         """Close the files.  Nothing may be under way."""
-        self._pool.close(self)
-
-    # -- one file
-
-    @contextmanager
-    def _open(self, number: int, write: bool) -> Iterator[int]:
-        """
-        A descriptor of a file; what goes wrong in the C{with} block becomes L{StorageError}.
-
-        @raise _Missing: it is not there.
-        """
-        span = self._map.files[number]
-
-        def opener(forWriting: bool) -> int:
-            create = forWriting and number not in self._seen
-            mode = 0o777 if span.executable else 0o666
-            fd = self._folder.openFile(span.path, forWriting, create, mode)
-            try:
-                if forWriting:
-                    self._arrange(number, span, fd)
-            except BaseException:
-                self._calls.close(fd)
-                raise
-            self._seen.add(number)
-            return fd
-
-        try:
-            with self._pool.lease(self, number, write, opener) as fd:
-                yield fd
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if write and isinstance(error, NotADirectoryError):
-                raise explained(error, self._name(number)) from error
-            raise _Missing(f"{self._name(number)} is gone") from error
-        except (OSError, ValueError) as error:
-            raise explained(error, self._name(number)) from error
-
-    def _name(self, number: int) -> str:
-        return self._folder.name(self._map.files[number].path)
-
-    def _arrange(self, number: int, span: FileSpan, fd: int) -> None:
-        """Before the first write: not too long, runnable if it is to be, with room if that is wanted."""
-        with self._lock:
-            if number in self._arranged:
-                return
-            found = self._calls.stat(fd)
-            if found.st_size > span.length:  # a foreign file of that name; ours is what will be in it
-                self._calls.truncate(fd, span.length)
-            if span.executable and not found.st_mode & 0o111:
-                self._calls.changeMode(fd, found.st_mode & 0o777 | (found.st_mode & 0o444) >> 2)
-            if self._preallocate and found.st_size < span.length:
-                _reserve(self._calls, fd, span.length)
-            self._arranged.add(number)
+        self._access.close()
 
     def _checkBlank(self, index: int) -> bool:
         return self._check(index, bytes(self._layout.pieceSize(index)))
 
 
-class _Missing(StorageError):
-    """The file is not there, nor was it ever to be expected."""
+#: How a file looks that is not there.
+_NOWHERE = (-1, 0)
 
 
 def _byIndex(numbered: tuple[int, tuple[int, Buffer]]) -> int:
@@ -421,11 +388,3 @@ def _look(found: os.stat_result) -> tuple[int, int]:
 def _mark(bits: bitarray, pieces: range, value: bool) -> None:
     if pieces:
         bits[pieces[0] : pieces[-1] + 1] = value
-
-
-def _reserve(calls: FileCalls, fd: int, size: int) -> None:
-    try:
-        calls.allocate(fd, size)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise

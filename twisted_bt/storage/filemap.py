@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+_NO_NAMES = frozenset(["", ".", ".."])
+
 
 @dataclass(frozen=True, slots=True)
 class FileSpan:
@@ -38,7 +40,7 @@ class FileSpan:
         if self.offset < 0 or self.length < 0:
             raise ValueError(f"a file of {self.length} bytes at {self.offset}")
         # Torrents were cleaned when they were read; this is the last door before the disk.
-        for path in () if self.isPad else (self.path, self.link or self.path):
+        for path in () if self.isPad else (self.path,) if self.link is None else (self.path, self.link):
             if not path or not all(map(_isName, path)):
                 raise ValueError(f"no path below a folder: {path!r}")
         if self.link is not None and self.length:
@@ -46,7 +48,7 @@ class FileSpan:
 
 
 def _isName(part: str) -> bool:
-    return part not in ("", ".", "..") and not any(bad in part for bad in "/\0" + os.sep)
+    return part not in _NO_NAMES and "/" not in part and "\0" not in part and os.sep not in part
 
 
 class Extent(NamedTuple):

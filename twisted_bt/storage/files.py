@@ -64,7 +64,7 @@ class FileStorage:
         aside: IDiskQueue | None = None,
     ) -> None:
         calls = calls if calls is not None else FileCalls()
-        folder = DataFolder(dataDirPath, calls)
+        folder = DataFolder(dataDirPath, calls, pool)
         self._files = DiskFiles(folder, pool, files, layout, check, isBlank, preallocate, scratch, calls)
         self._disk = disk
         self._aside = aside or disk
