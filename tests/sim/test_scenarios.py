@@ -7,8 +7,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.sim.scenarios import SCENARIOS
-from tests.sim.scenarios.crowd import Outcome
-from tests.sim.scenarios.ordinary import evenCrowd, flashCrowd
+from tests.sim.scenarios.crowd import HOME, Crowd, Outcome
+from tests.sim.scenarios.ordinary import flashCrowd
 from tests.sim.swarms import main, run
 
 #: Leechers and bytes of those that look at a few.
@@ -16,17 +16,72 @@ FEW, LITTLE = 16, 2_000_000
 
 
 class CrowdTests(SynchronousTestCase):
-    """Leechers at home, and a seeder; the long form has 200."""
+    """
+    Leechers at home, and a seeder with a line like theirs: all finish, and the last takes at most half as
+    long again as if data were a fluid.  The long form has 200.
+    """
 
-    def test_everybodyFinishes(self) -> None:
-        """All finish, and the last takes at most half as long again as if data were a fluid."""
-        outcomes = run(flashCrowd, 20, 6_000_000, 1, print)
-        self.assertEqual(outcomes[0].faults, [])
+    def outcome(self, name: str) -> Outcome:
+        """Of scenario C{name}; everything is as it should be."""
+        (found,) = run(SCENARIOS[name][0], 20, 6_000_000, 1, print)
+        self.assertEqual(found.faults, [])
+        self.assertLess(found.ratio, 1.5)
+        return found
 
-    def test_even(self) -> None:
-        """Not much longer where the seeder uploads no faster than each of them."""
-        outcomes = run(evenCrowd, 20, 6_000_000, 1, print)
-        self.assertEqual(outcomes[0].faults, [])
+    def test_flash(self) -> None:
+        """They come at once."""
+        self.outcome("flash")
+
+    def test_staggered(self) -> None:
+        """They arrive one by one."""
+        self.outcome("staggered")
+
+    def test_churn(self) -> None:
+        """Every other one leaves at once when it is complete."""
+        self.outcome("churn")
+
+    def test_seederLeaves(self) -> None:
+        """The seeder leaves when it gave everything away; all still finish."""
+        self.assertLess(self.outcome("seeder-leaves").copies, 1.3)
+
+
+class BoundTests(SynchronousTestCase):
+    """How soon all can be done."""
+
+    #: Seconds in which one of them sends the content.
+    ONCE = 8.0
+
+    def setUp(self) -> None:
+        self.crowd = Crowd(1, int(self.ONCE * HOME.up))
+
+    def tearDown(self) -> None:
+        self.crowd.swarm.stop()
+
+    def test_flash(self) -> None:
+        """Of a crowd that is there from the beginning: as soon as the seeder sent all once."""
+        self.crowd.flash(4)
+        self.assertAlmostEqual(self.crowd.bound, self.ONCE)
+
+    def test_arrivals(self) -> None:
+        """Who comes later uploads nothing before."""
+        self.crowd.flash(1)
+        self.crowd.network.advance(4)
+        newcomer = self.crowd.leecher()
+        arrived = self.crowd.arrived[newcomer]
+        # Two contents to send: by two until it came, then by three.
+        self.assertAlmostEqual(self.crowd.bound, max(8.0, arrived + (16 - 2 * arrived) / 3))
+        self.crowd.network.advance(10)
+        last = self.crowd.leecher()
+        self.assertAlmostEqual(self.crowd.bound, self.crowd.arrived[last] + 1.0)  # it receives it in a second
+
+    def test_departures(self) -> None:
+        """Who left uploads nothing after."""
+        self.crowd.flash(3)
+        self.crowd.network.advance(4)
+        for each in (self.crowd.seeder, self.crowd.leechers[0]):
+            self.crowd.leave(each)
+        # Three contents to send: by four for four seconds, then by two.
+        self.assertAlmostEqual(self.crowd.bound, 4 + (24 - 16) / 2)
 
 
 class ScenarioTests(SynchronousTestCase):
@@ -41,19 +96,6 @@ class ScenarioTests(SynchronousTestCase):
             self.assertEqual(wrong, [])
             self.assertLess(outcome.ratio, 2.0)
         return found
-
-    def test_staggered(self) -> None:
-        """They arrive one by one."""
-        self.outcomes("staggered")
-
-    def test_churn(self) -> None:
-        """Every other one leaves at once when it is complete."""
-        self.outcomes("churn")
-
-    def test_seederLeaves(self) -> None:
-        """The seeder leaves when it gave everything away; all still finish."""
-        (outcome,) = self.outcomes("seeder-leaves")
-        self.assertLess(outcome.copies, 1.5)
 
     def test_mixed(self) -> None:
         """Links differ."""

@@ -14,7 +14,6 @@ from tests.sim.scenarios.hostile import corruption, villains
 from tests.sim.scenarios.ordinary import (
     churn,
     defaultSlots,
-    evenCrowd,
     flashCrowd,
     mixedLinks,
     seederLeaves,
@@ -26,7 +25,6 @@ Scenario = Callable[[int, int, int], list[Outcome]]
 #: By name; how many leechers and how many bytes in the long form.
 SCENARIOS: dict[str, tuple[Scenario, int, int]] = {
     "flash": (flashCrowd, 200, 8_000_000),
-    "flash-even": (evenCrowd, 200, 8_000_000),
     "staggered": (staggered, 100, 8_000_000),
     "churn": (churn, 100, 8_000_000),
     "seeder-leaves": (seederLeaves, 100, 8_000_000),

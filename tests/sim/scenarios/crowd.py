@@ -78,6 +78,7 @@ class Crowd:
     @ivar leechers: those that shall finish, in the order they came.
     @ivar arrived: when each of them came, in seconds since the swarm began.
     @ivar done: when each of those that finished did.
+    @ivar left: when each of those that went away did.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Crowd:
         self.leechers: list[Member] = []
         self.arrived: dict[Member, float] = {}
         self.done: dict[Member, float] = {}
+        self.left: dict[Member, float] = {}
         self.whenDone: list[Callable[[Member], object]] = []
         self.faults: list[str] = []
         self._start = self.network.now
@@ -146,6 +148,7 @@ class Crowd:
     def leave(self, member: Member) -> None:
         """C{member} goes, and does not come back."""
         if member.client.running:
+            self.left[member] = self.now
             member.client.stopService()
 
     # -- what becomes of it
@@ -161,14 +164,30 @@ class Crowd:
     @property
     def bound(self) -> float:
         """
-        Seconds in which nobody could do better: the seeder must send all once, all together must send
-        all to each, and each must receive it after it came.
+        Seconds in which nobody could do better: the seeder must send all once, those who are there must
+        have sent all to each, and each must receive it after it came.
+
+        Who is there when is taken as it was: nobody uploads before it comes, nor after it left.
         """
         size = len(self.swarm.content)
-        up = self.seeder.host.link.up
-        ups = up + sum(each.host.link.up for each in self.leechers)
+        once = size / self.seeder.host.link.up
         slowest = max(self.arrived[each] + size / each.host.link.down for each in self.leechers)
-        return max(size / up, size * len(self.leechers) / ups, slowest)
+        return max(once, self._sent(size * len(self.leechers)), slowest)
+
+    def _sent(self, total: int) -> float:
+        """When all who are there can have sent C{total} bytes, all the time that they are."""
+        changes = [(0.0, self.seeder.host.link.up)]
+        changes += [(self.arrived[each], each.host.link.up) for each in self.leechers]
+        changes += [(left, -each.host.link.up) for each, left in self.left.items()]
+        changes.sort(key=lambda change: change[0])
+        at = sent = rate = 0.0
+        for when, change in changes:
+            if rate and sent + rate * (when - at) >= total:
+                break
+            sent += rate * (when - at)
+            at = when
+            rate += change
+        return at + (total - sent) / rate if rate else at
 
     def outcome(self, name: str, most: float | None = None) -> Outcome:
         """

@@ -4,29 +4,17 @@ Crowds that want no more than the content.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bitarray.util import zeros
 
 from tests.sim.scenarios.crowd import CROWD, HOME, MIXED, Crowd, Outcome
 from twisted_bt.settings import Settings
 from twisted_bt.testing.swarm import Member
 
-#: How many times as long as the bound a crowd may take; and where the seeder holds up everybody besides.
-MOST, MOST_EVEN = 1.5, 1.6
-#: The better of the usual lines at home: who offers something first tends to have one.
-BETTER = replace(HOME, up=2 * HOME.up, down=2 * HOME.down)
+#: How many times as long as the bound a crowd may take.
+MOST = 1.5
 
 
 def flashCrowd(count: int, size: int, seed: int) -> list[Outcome]:
-    """All come at once; the bound is what all of them can upload together."""
-    crowd = Crowd(seed, size, link=BETTER)
-    crowd.flash(count)
-    crowd.run()
-    return [crowd.outcome("flash crowd", MOST)]
-
-
-def evenCrowd(count: int, size: int, seed: int) -> list[Outcome]:
     """
     All come at once, and the seeder's line is like theirs: both bounds are the same then, that of what the
     seeder can send once, and that of what all can.  Nothing that anybody sends may be late or twice.
@@ -34,7 +22,7 @@ def evenCrowd(count: int, size: int, seed: int) -> list[Outcome]:
     crowd = Crowd(seed, size)
     crowd.flash(count)
     crowd.run()
-    return [crowd.outcome("flash crowd, even", MOST_EVEN)]
+    return [crowd.outcome("flash crowd", MOST)]
 
 
 def staggered(count: int, size: int, seed: int) -> list[Outcome]:
@@ -78,7 +66,7 @@ def seederLeaves(count: int, size: int, seed: int) -> list[Outcome]:
     left = crowd.now
     crowd.leave(crowd.seeder)
     crowd.run()
-    outcome = crowd.outcome("seeder leaves")
+    outcome = crowd.outcome("seeder leaves", MOST)
     outcome.notes.append(f"it left after {left:.1f} s and {outcome.copies:.2f} copies")
     return [outcome]
 
