@@ -172,6 +172,8 @@ class LocalExtensions:
 class ExtensionIds:
     """The ids the peer gave to the extensions it speaks: what we put into messages to it."""
 
+    __slots__ = ("_ids",)
+
     def __init__(self) -> None:
         self._ids: dict[bytes, int] = {}
 

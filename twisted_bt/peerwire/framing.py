@@ -68,6 +68,9 @@ _PIECE_HEAD = Struct(">IBII")
 #: A buffer up to this size is kept for the next frame: a usual block with its header fits.
 _KEEP = 1 << 15
 
+#: Where nothing is kept.  Never written to, having no room.
+_EMPTY = memoryview(bytearray())
+
 #: More pieces than a message can name.
 _ANY_INDEX = 1 << 32
 
@@ -103,6 +106,19 @@ class WireDecoder:
     @ivar skipped: messages of kinds that nobody knows.
     """
 
+    __slots__ = (
+        "_buffer",
+        "_filled",
+        "_indexLimit",
+        "_longestPiece",
+        "_needed",
+        "_pieceCount",
+        "_skip",
+        "maxBlockLength",
+        "maxMessageLength",
+        "skipped",
+    )
+
     def __init__(self, maxMessageLength: int, maxBlockLength: int) -> None:
         self.maxMessageLength = maxMessageLength
         self.maxBlockLength = maxBlockLength
@@ -110,7 +126,7 @@ class WireDecoder:
         self._longestPiece = 9 + maxBlockLength
         self._pieceCount: int | None = None
         self._indexLimit = _ANY_INDEX
-        self._buffer = memoryview(bytearray())  # begins with the frame that is not whole yet
+        self._buffer = _EMPTY  # begins with the frame that is not whole yet
         self._filled = 0  # bytes of it that are there
         self._needed = 0  # bytes it will have; 0 while that is not known
         self._skip = 0  # bytes to come that belong to an unknown message

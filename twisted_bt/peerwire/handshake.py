@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import cache
 
 from twisted_bt.errors import ProtocolError
 from twisted_bt.settings import Extension
@@ -23,15 +24,27 @@ _INFO_HASH_END = _RESERVED_END + 20
 HANDSHAKE_LENGTH = _INFO_HASH_END + 20
 
 
+#: The bits of all extensions there are.
+_KNOWN = sum(1 << each.value for each in Extension)
+
+
+@cache
+def _extensions(bits: int) -> frozenset[Extension]:
+    """
+    The extensions of these bits, which are no others: there are few such sets, and thousands of sessions
+    that have one.
+    """
+    return frozenset(each for each in Extension if bits >> each.value & 1)
+
+
 def extensionsIn(reserved: bytes) -> frozenset[Extension]:
     """The extensions whose bits are set in C{reserved}."""
-    bits = int.from_bytes(reserved, "big")
-    return frozenset(each for each in Extension if bits >> each.value & 1)
+    return _extensions(int.from_bytes(reserved, "big") & _KNOWN)
 
 
 def enabledExtensions(ours: Set[Extension], theirs: Set[Extension]) -> frozenset[Extension]:
     """What holds for a session: the extensions that both sides offer."""
-    return frozenset(ours & theirs)
+    return _extensions(sum(1 << each.value for each in ours & theirs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,18 @@ class Outbox:
     @ivar maxGossip: bytes of gossip that may wait.
     """
 
+    __slots__ = (
+        "_bitfieldDue",
+        "_control",
+        "_controlSize",
+        "_gossip",
+        "_gossipSize",
+        "_haves",
+        "maxControl",
+        "maxGossip",
+        "maxHaves",
+    )
+
     def __init__(self, maxControl: int = 1 << 18, maxHaves: int = 1 << 10, maxGossip: int = 1 << 14) -> None:
         self.maxControl = maxControl
         self.maxHaves = maxHaves

@@ -55,6 +55,10 @@ class IMessageSink(TypingProtocol):
         """The connection is gone; called once."""
 
 
+#: The reader of connections whose handshake is over, which is not kept.
+_READ = HandshakeReader()
+
+
 @implementer(IPushProducer)
 class PeerProtocol(Protocol):
     """
@@ -86,7 +90,7 @@ class PeerProtocol(Protocol):
         self._rest = b""
         self._session: IMessageSink | None = None
         self._waiters: list[tuple[Deferred[Any], Callable[[], Any]]] = []
-        self._pauses: set[str] = set()
+        self._pauses: tuple[str, ...] = ()
         self._lost: list[Deferred[None]] = []
         self._connected = False
 
@@ -114,6 +118,7 @@ class PeerProtocol(Protocol):
         this returns.
         """
         self._session = session
+        self._reader = _READ
         cast(Any, self.transport).registerProducer(self, True)
         if self._adopt is not None:
             self._send = self._adopt(self.transport, self.dataReceived)
@@ -240,12 +245,13 @@ class PeerProtocol(Protocol):
         """Read nothing until L{resumeReading} was called for each C{why}."""
         if not self._pauses and self._connected:
             cast(Any, self.transport).pauseProducing()
-        self._pauses.add(why)
+        if why not in self._pauses:
+            self._pauses += (why,)
 
     def resumeReading(self, why: str) -> None:
         """Take back L{pauseReading}."""
         if why in self._pauses:
-            self._pauses.discard(why)
+            self._pauses = tuple(each for each in self._pauses if each != why)
             if not self._pauses and self._connected and self.reason is None:
                 cast(Any, self.transport).resumeProducing()
 

@@ -75,6 +75,10 @@ class Verdict(Enum):
     IGNORE = "say nothing: the peer forgot it when it heard our choke"
 
 
+#: Of most sides, most of the time; an empty set of its own takes 216 bytes.
+_NONE: frozenset[int] = frozenset()
+
+
 class _Side:
     """What one side has said of itself."""
 
@@ -85,7 +89,7 @@ class _Side:
         self.interested = False
         self.opening = True  # nothing said yet that ends it
         self.toldPieces = False
-        self.allowedFast: set[int] = set()  # pieces the I{other} side may ask for while choked
+        self.allowedFast = _NONE  # pieces the I{other} side may ask for while choked
 
 
 class WireState:
@@ -187,7 +191,7 @@ class WireState:
             if rule.flag is not None:
                 setattr(side, rule.flag, rule.value)
             if isinstance(message, AllowedFast) and len(side.allowedFast) < ALLOWED_FAST_LIMIT:
-                side.allowedFast.add(message.index)
+                side.allowedFast |= {message.index}
         if kind not in _BEFORE_OPENING:
             side.opening = False
         return None

@@ -17,6 +17,8 @@ class IdleTimer:
     it when the call that was planned comes, which then is put off.
     """
 
+    __slots__ = ("_call", "_clock", "_delay", "_expired", "_seconds", "_touched")
+
     def __init__(self, clock: IReactorTime, delay: float, expired: Callable[[], object]) -> None:
         self._clock = clock
         self._seconds = clock.seconds

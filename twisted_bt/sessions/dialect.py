@@ -22,6 +22,8 @@ HANDSHAKE_ID = 0
 class Dialect:
     """The extensions of one peer session."""
 
+    __slots__ = ("_ids", "_session", "_spoken")
+
     def __init__(self, session: PeerSession) -> None:
         self._session = session
         self._ids = ExtensionIds()

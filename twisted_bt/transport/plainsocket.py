@@ -46,7 +46,8 @@ class SharedReader:
         """
         if not isinstance(transport, Connection) or transport.TLS:
             return None
-        if type(transport).doRead is not Connection.doRead or "doRead" in vars(transport):
+        # Not by vars(), which would make a dictionary for each.
+        if getattr(transport.doRead, "__func__", None) is not Connection.doRead:
             return None
         view = self._view
         receive = transport.socket.recv_into
