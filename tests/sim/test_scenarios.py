@@ -108,7 +108,8 @@ class ScenarioTests(SynchronousTestCase):
 
     def test_freeRiders(self) -> None:
         """Who never uploads gets clearly less."""
-        self.outcomes("free-riders", 25, 3_000_000)
+        # With fewer it decides who gets the seeder's slots in the first half minute.
+        self.outcomes("free-riders", 40, 4_000_000)
 
     def test_villains(self) -> None:
         """Among fifty villains everybody keeps at least 80 % of the rate."""
