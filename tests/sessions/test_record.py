@@ -49,6 +49,30 @@ class SavingTests(SynchronousTestCase):
         self.assertFalse(saved[-1][0])
         swarm.stop()
 
+    def test_firstSave(self) -> None:
+        """The first pieces wait for the interval as all others do, however long the client has been there."""
+        swarm = SimulatedSwarm(size=1_000_000, seed=1)
+        swarm.advance(1000)
+        seeder = swarm.seeder(host=swarm.network.host(link=Link(up=100e3)))
+        leecher = swarm.leecher(
+            Settings(stateDir=Path("/state"), flushInterval=30.0), swarm.network.host(), storageFactory=None
+        )
+        saved: list[int] = []
+        resume: Any = leecher.client.engine.resume
+        saveMany = resume.saveMany
+
+        def noted(states: dict[bytes, Any]) -> Any:
+            saved.extend(state.verified.count() for state in states.values())
+            return saveMany(states)
+
+        resume.saveMany = noted
+        leecher.connect(seeder)
+        swarm.run(leecher.session.whenComplete())
+        self.assertEqual(saved, [0])
+        swarm.advance(5)
+        self.assertEqual(set(saved[1:]), {leecher.session.metainfo.layout.pieceCount})
+        swarm.stop()
+
     def test_closedBetweenSaves(self) -> None:
         """Files are closed once all saves are over, also if the one at the end fails at once."""
         swarm = SimulatedSwarm(size=1_000_000, seed=1)

@@ -116,6 +116,7 @@ class Record:
             self._unsaved = self._unsaved or bool(known.check.any())
         missing = self._layout.totalLength - self._layout.bytesIn(self.claimed)
         self.progress = replace(self.progress, left=missing)
+        self._savedAt = self._now()
         self.opened = True
 
     async def _check(self, pieces: bitarray, progressed: Callable[[int, int], None]) -> None:
