@@ -35,7 +35,7 @@ def changed(number: int, changed: int = NOW + SECOND, size: int | None = None) -
     """The signature after file C{number} became as the arguments say."""
     files = list(FILES)
     old = files[number]
-    files[number] = replace(old, changed=changed, size=old.size if size is None else size)
+    files[number] = old._replace(changed=changed, size=old.size if size is None else size)
     return encodeSignature(files)
 
 
@@ -78,7 +78,7 @@ class TrustTests(SynchronousTestCase):
 
     def test_crashedNewFile(self) -> None:
         """So it is for a file that we made since."""
-        known = replace(state(True), signature=encodeSignature([*FILES[:2], replace(FILES[2], size=-1)]))
+        known = replace(state(True), signature=encodeSignature([*FILES[:2], FILES[2]._replace(size=-1)]))
         found = trust(known, changed(2), 10, WINDOW)
         self.judged(found, Verdict.CRASHED, VERIFIED.to01(), (~VERIFIED).to01())
 
@@ -121,7 +121,7 @@ class TrustTests(SynchronousTestCase):
 
     def test_otherFiles(self) -> None:
         """Nor is anything if the files were others."""
-        for files in (FILES[:2], [replace(FILES[0], last=4), *FILES[1:]]):
+        for files in (FILES[:2], [FILES[0]._replace(last=4), *FILES[1:]]):
             found = trust(state(), encodeSignature(files), 10, WINDOW)
             self.judged(found, Verdict.CHANGED, "0" * 10, "1" * 10)
 
@@ -140,7 +140,7 @@ class TrustTests(SynchronousTestCase):
     def test_neverBoth(self, verified: bitarray, writing: bool, files: list[tuple[int, int]]) -> None:
         """Only verified pieces are claimed; none is claimed and hashed; verified ones are one of both."""
         now = [
-            replace(file, size=size, changed=NOW + when * SECOND)
+            file._replace(size=size, changed=NOW + when * SECOND)
             for file, (size, when) in zip(FILES, files, strict=True)
         ]
         found = trust(state(writing, verified), encodeSignature(now), 10, WINDOW)
@@ -182,5 +182,5 @@ class SignatureTests(SynchronousTestCase):
         """Nor is one that is cut off or names pieces that there are not."""
         good = encodeSignature(FILES)
         self.assertIsNotNone(decodeSignature(good, 10))
-        for bad, count in ((good[:-1], 10), (good, 9), (encodeSignature([replace(FILES[0], first=4)]), 10)):
+        for bad, count in ((good[:-1], 10), (good, 9), (encodeSignature([FILES[0]._replace(first=4)]), 10)):
             self.assertIsNone(decodeSignature(bad, count))

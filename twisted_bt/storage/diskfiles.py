@@ -212,7 +212,10 @@ class DiskFiles:
         return None
 
     def _readPart(self, number: int, buffer: memoryview, offset: int) -> int:
-        return self._access.use(number, False, lambda fd: readInto(self._calls, fd, buffer, offset))
+        isWhole = len(buffer) == self._map.files[number].length
+        return self._access.use(
+            number, False, lambda fd: readInto(self._calls, fd, buffer, offset), keep=not isWhole
+        )
 
     # -- the files as a whole
 
@@ -274,7 +277,7 @@ class DiskFiles:
             return size, self._calls.dataRanges(fd, size)
 
         try:
-            return self._access.use(number, False, ranges)
+            return self._access.use(number, False, ranges, keep=False)
         except Missing:
             return 0, []
 

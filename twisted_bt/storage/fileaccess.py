@@ -62,8 +62,15 @@ class FileAccess:
         @raise Missing: it is not there.
         @raise StorageError: all else that goes wrong, here or in C{job}.
         """
+        opener = partial(self._open, number)
         try:
-            with self._pool.lease(self, number, write, partial(self._open, number), keep) as fd:
+            if not keep and number not in self._seen:  # so it is not open
+                fd = self._pool.open(partial(opener, write))
+                try:
+                    return job(fd)
+                finally:
+                    self._calls.close(fd)
+            with self._pool.lease(self, number, write, opener, keep) as fd:
                 return job(fd)
         except StorageError:
             self._folder.close()

@@ -8,6 +8,7 @@ import errno
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from threading import Lock
 from typing import TypeVar
@@ -75,7 +76,7 @@ class FilePool:
                 return handle
             self.drop(owner, name)  # what we would write is lost
             self._giveBack(handle)
-        fd = self.open(lambda: opener(write))
+        fd = self.open(partial(opener, write))
         return self._add((owner, name), fd, write) if keep else Lease(self, fd, write, True)
 
     def held(self, owner: object, name: Hashable) -> Lease | None:

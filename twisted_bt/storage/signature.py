@@ -8,17 +8,16 @@ so that a change of one file leaves the pieces of all others trusted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from struct import Struct, error
-from typing import ClassVar
+from typing import NamedTuple
 
 _MAGIC = b"files1"
 #: More would be no signature of ours; a torrent file of 16 MiB does not name that many files.
 _MAX_PARTS = 1 << 20
+_WIRE = Struct(">IIqq")
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(NamedTuple):
     """
     One file, when it was looked at.
 
@@ -28,8 +27,6 @@ class FileState:
     @ivar changed: when it was last changed, nanoseconds since 1970.
     """
 
-    _wire: ClassVar[Struct] = Struct(">IIqq")
-
     first: int
     last: int
     size: int
@@ -38,17 +35,17 @@ class FileState:
 
 def encodeSignature(parts: Iterable[FileState]) -> bytes:
     """The inverse of L{decodeSignature}; 24 bytes a file."""
-    pack = FileState._wire.pack
-    return _MAGIC + b"".join([pack(part.first, part.last, part.size, part.changed) for part in parts])
+    pack = _WIRE.pack
+    return _MAGIC + b"".join([pack(*part) for part in parts])
 
 
 def decodeSignature(signature: bytes, pieceCount: int) -> list[FileState] | None:
     """The parts of a signature, or C{None} if it is of another kind or not of C{pieceCount} pieces."""
     body = signature[len(_MAGIC) :]
-    if not signature.startswith(_MAGIC) or len(body) > _MAX_PARTS * FileState._wire.size:
+    if not signature.startswith(_MAGIC) or len(body) > _MAX_PARTS * _WIRE.size:
         return None
     try:
-        parts = [FileState(*numbers) for numbers in FileState._wire.iter_unpack(body)]
+        parts = [FileState(*numbers) for numbers in _WIRE.iter_unpack(body)]
     except error:
         return None
     if any(not part.first <= part.last < pieceCount for part in parts):
