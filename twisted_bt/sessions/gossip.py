@@ -25,7 +25,7 @@ class PeerExchange:
 
     def __init__(self, swarm: SwarmSession) -> None:
         self._swarm = swarm
-        self._roster = PexRoster()
+        self._roster: PexRoster | None = None  # as long as nobody came, which is so for most of thousands
         self._states: dict[PeerSession, PexState] = {}
 
     def met(self, peer: PeerSession) -> None:
@@ -34,19 +34,19 @@ class PeerExchange:
             flags = PexFlags.SEED if peer.isSeed else PexFlags(0)
             if not peer.incoming:
                 flags |= PexFlags.REACHABLE
-            self._roster.joined(peer.listenAddr, flags)
+            self._rosterNow().joined(peer.listenAddr, flags)
             if peer in self._states:
                 self._states[peer].alsoAt(peer.listenAddr)
 
     def parted(self, peer: PeerSession) -> None:
         """The session with C{peer} ended."""
-        if peer.listenAddr is not None:
+        if peer.listenAddr is not None and self._roster is not None:
             self._roster.left(peer.listenAddr, alive=peer.partedWell)
 
     def started(self, peer: PeerSession) -> None:
         """See L{IExtension}."""
         now = self._swarm.engine.reactor.seconds()
-        state = self._states[peer] = PexState(self._roster, peer.connectedPeerAddr, now)
+        state = self._states[peer] = PexState(self._rosterNow(), peer.connectedPeerAddr, now)
         if peer.listenAddr is not None:
             state.alsoAt(peer.listenAddr)
 
@@ -73,3 +73,8 @@ class PeerExchange:
             news = state.news(now)
             if news is not None:
                 peer.sendExtended(self.name, PexMessage(news.added, news.dropped).encode())
+
+    def _rosterNow(self) -> PexRoster:
+        if self._roster is None:
+            self._roster = PexRoster()
+        return self._roster
