@@ -72,7 +72,7 @@ class Settings:
 
     # -- exchange
     pipelineSeconds: float = 3.0
-    """How much of a peer's measured rate is kept asked for."""
+    """How much of a fast peer's measured rate is kept asked for; of a slow one less."""
     maxPipeline: int = 500
     """The most blocks asked of a peer at a time; libtorrent's."""
     requestQueueLimit: int = 2000

@@ -45,7 +45,7 @@ class Download:
     @param buffers: where pieces are put together; shared by the downloads of a client.
     @param wanted: the pieces to get; C{None}: all.
     @param maxPipeline: the most blocks asked of a peer at a time.
-    @param pipelineSeconds: how much of its measured rate a peer should owe us.
+    @param pipelineSeconds: how much of its measured rate a fast peer should owe us.
     @param snubTimeout: seconds without a block after which a peer that owes some is snubbing us.
 
     @ivar availability: how many of the peers have each piece.
