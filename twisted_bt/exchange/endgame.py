@@ -69,6 +69,9 @@ class Endgame:
         patience = 0.0 if atEnd else GAIN
         coming = ON_THEIR_WAY_AT_END if atEnd else ON_THEIR_WAY
         room = min(room, MAX_TAKEN)
+        # Fifty fast peers owe tens of thousands of blocks: who sends is found out once for all of them.
+        sends = _Sends(now)
+        idle = not sends[peer]
         for owner in self._inOrder(now, atEnd):
             if owner is peer or not owner.outstanding:
                 continue
@@ -86,7 +89,11 @@ class Endgame:
                 piece = self._ledger.pieces[index]
                 if piece.solo or (peer.parole and owner.silence(now) <= PATIENCE):
                     continue
-                if len(piece.askers[number]) >= MAX_ASKERS and self._crowded(piece.askers[number], peer, now):
+                askers = piece.askers[number]
+                # Enough that will do are asked already.
+                if len(askers) >= MAX_ASKERS and (
+                    idle or sum([sends[each] for each in askers]) >= MAX_ASKERS
+                ):
                     continue
                 taken.append(self._ledger.askAlso(piece, peer, number, now))
                 mine += step
@@ -95,14 +102,20 @@ class Endgame:
             peer.stealAt = now + _PAUSE
         return taken
 
-    @staticmethod
-    def _crowded(askers: tuple[PeerDownload, ...], peer: PeerDownload, now: float) -> bool:
-        """Whether enough that will do are asked already."""
-        return not peer.rate.rate(now) or sum(each.rate.rate(now) > 0 for each in askers) >= MAX_ASKERS
-
     def _inOrder(self, now: float, atEnd: bool) -> list[PeerDownload]:
         if now >= self._sortedAt + _PAUSE or (atEnd and not self._sortedAtEnd):
             busy = [peer for peer in self._peers if peer.outstanding]
             busy.sort(key=lambda peer: peer.finishesIn(now)[0], reverse=True)
             self._slowest, self._sortedAt, self._sortedAtEnd = busy, now, atEnd
         return self._slowest
+
+
+class _Sends(dict[PeerDownload, bool]):
+    """Whether a peer sent anything lately, looked up once for each."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def __missing__(self, peer: PeerDownload) -> bool:
+        found = self[peer] = peer.rate.rate(self._now) > 0
+        return found
