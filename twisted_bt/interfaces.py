@@ -195,6 +195,8 @@ class ChokeCandidate:
     """Bytes sent to it in this session."""
     offers: bool = True
     """Whether it has something that we want."""
+    downloaded: int = 0
+    """Bytes that it sent in this session."""
 
 
 class IChoker(Interface):

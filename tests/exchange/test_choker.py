@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -78,6 +79,40 @@ class LeechingTests(SynchronousTestCase):
         served = ["snub" in swarm.round() for _ in range(300)]
         self.assertLess(sum(served), 100)
         self.assertGreater(sum(served), 0)
+
+    def takers(self, **what: Any) -> set[object]:
+        """Who is ever served by chance when some of those that wait took a lot, and are as C{what} says."""
+        swarm = self.swarm()
+        swarm.add(*(candidate(n, down=1000.0) for n in "abc"))
+        swarm.add(*(candidate(n) for n in range(3)))
+        swarm.add(*(replace(candidate(n), uploaded=1_000_000, **what) for n in range(3, 6)))
+        return {key for _ in range(200) for key in swarm.round()} - set("abc")
+
+    def test_takers(self) -> None:
+        """Who took a lot and gave nothing of what it has is not drawn while others wait."""
+        self.assertEqual(self.takers(), {0, 1, 2})
+        self.assertEqual(self.takers(downloaded=1000), {0, 1, 2})
+
+    def test_noTakers(self) -> None:
+        """Who gave something, or has nothing that we lack, is drawn like anybody."""
+        self.assertEqual(self.takers(downloaded=200_000), set(range(6)))
+        self.assertEqual(self.takers(offers=False), set(range(6)))
+
+    def test_takersAlone(self) -> None:
+        """Where nobody else is interested those who only take are served."""
+        swarm = self.swarm()
+        swarm.add(*(replace(candidate(n), uploaded=1_000_000) for n in range(6)))
+        self.assertEqual(len(swarm.round()), 4)
+
+    def test_takerLosesSlot(self) -> None:
+        """Who has a slot by chance and gives nothing for it has it no longer than one round."""
+        swarm = self.swarm()
+        swarm.add(*(candidate(n, down=1000.0) for n in "abc"), candidate("taker"))
+        self.assertIn("taker", swarm.round())
+        swarm.peers["taker"] = replace(swarm.peers["taker"], uploaded=1_000_000)
+        swarm.add(candidate("other"))
+        self.assertIn("taker", swarm.round(1.0))
+        self.assertNotIn("taker", swarm.round())
 
     def test_notInterested(self) -> None:
         """

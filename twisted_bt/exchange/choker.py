@@ -4,8 +4,10 @@ Whom to serve.
 I{While leeching} (BEP 3, tit for tat): the peers that send us most are served, so that sending pays.
 One slot goes to somebody by chance, a different one every thirty seconds (I{optimistic unchoke}),
 because a peer that nobody serves has nothing to send; newcomers are three times as likely to get it.
-Peers that snub us may only have that one.  Peers that are not interested but send faster than those
-served stay unchoked: should they become interested, they have earned it.
+Peers that snub us may only have that one.  Who took something, has what we lack and gave nothing of it
+is served where nobody else wants to be: an uplink need not stand idle for the sake of justice.  Peers
+that are not interested but send faster than those served stay unchoked: should they become interested,
+they have earned it.
 
 I{While seeding} nobody sends us anything.  Slots go to those who take data fastest, so that it
 spreads; and every thirty seconds the slowest of those that had their turn makes room for whoever
@@ -29,6 +31,10 @@ _MARGIN = 1.1
 #: Seconds for which a peer is a newcomer, and how many times as likely it is drawn (BEP 3).
 _NEW = 60.0
 _NEW_WEIGHT = 3
+
+#: Bytes that a peer gets on trust, and the part of what it got that it should have given back by then.
+_CREDIT = 1 << 15
+_RETURN = 8
 
 
 @implementer(IChoker)
@@ -92,6 +98,7 @@ class StandardChoker:
             if peer.unchoked
             and (peer.unchokedFor < self._leastTime or not turning)
             and (not peer.snubbed or peer.key in self._optimistic)
+            and not (self._owes(peer) and peer.unchokedFor * 2 >= self._leastTime)
         ]
         kept.sort(key=lambda peer: peer.key in self._optimistic, reverse=True)
         kept = kept[: slots - len(chosen)]
@@ -109,15 +116,25 @@ class StandardChoker:
         return (young, peer.downloadRate * _MARGIN)
 
     def _draw(self, pool: list[ChokeCandidate], count: int) -> list[ChokeCandidate]:
-        """C{count} of C{pool} by chance, those choked now before those that had their turn."""
+        """
+        C{count} of C{pool} by chance, those choked now before those that had their turn, and those who only
+        take last.
+        """
         drawn: list[ChokeCandidate] = []
-        for part in ([p for p in pool if not p.unchoked], [p for p in pool if p.unchoked]):
+        fair = [p for p in pool if not self._owes(p)]
+        takers = [p for p in pool if self._owes(p)]
+        for part in ([p for p in fair if not p.unchoked], [p for p in fair if p.unchoked], takers):
             urn = [p for p in part for _ in range(_NEW_WEIGHT if p.connectedFor < _NEW else 1)]
             while urn and len(drawn) < count:
                 winner = self._random.choice(urn)
                 drawn.append(winner)
                 urn = [p for p in urn if p is not winner]
         return drawn
+
+    @staticmethod
+    def _owes(peer: ChokeCandidate) -> bool:
+        """Whether it took more than it gets on trust, and gave next to nothing of what it has and we lack."""
+        return peer.offers and peer.uploaded > _CREDIT and peer.downloaded * _RETURN < peer.uploaded
 
     def _welcome(self, peers: Sequence[ChokeCandidate], chosen: list[ChokeCandidate]) -> list[Hashable]:
         """Those who do not want anything yet but send faster than the slowest that earned a slot."""

@@ -99,6 +99,7 @@ class PeerSession(WireSession["SwarmSession"]):
             isSeed=self.isSeed,
             uploaded=self.uploadRate.total,
             offers=self.wire.amInterested,
+            downloaded=self.download.rate.total,
         )
 
     # -- the life of the session

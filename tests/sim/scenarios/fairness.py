@@ -17,7 +17,7 @@ from twisted_bt.interfaces import ChokeCandidate, IAvailability, IChoker, IPiece
 #: How many times as much as others the seeder uploads where riders are looked at.
 SEEDER = 4
 #: The share of what contributors get that riders may get at most.
-RIDE = 0.8
+RIDE = 0.75
 
 
 @implementer(IChoker)
