@@ -8,6 +8,7 @@ timed out, wrong handshake, duplicate, cancelled, lost.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -153,6 +154,8 @@ async def _intime(waiting: Deferred[T], engine: Engine, otherwise: str = "no han
 async def _close(protocol: PeerProtocol) -> None:
     """Whatever became of it: the connection is closed now, and this returns once it is gone."""
     protocol.close(PeerDisconnected("the session was ended"))
+    if isinstance(sys.exception(), GeneratorExit):
+        return  # the client was dropped, not stopped: nobody is left to wait
     with suppress(CancelledError):  # cancelled twice: the transport is closed all the same
         await protocol.whenLost()
 
