@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.exchange.outcome import Outcome
 from tests.exchange.scene import Scene
 from twisted_bt.exchange.peerdownload import PeerDownload
+from twisted_bt.exchange.rate import RateMeter
 from twisted_bt.torrent.pieces import BLOCK_LENGTH, Block
 
 
@@ -68,6 +69,32 @@ class EndgameTests(SynchronousTestCase):
                     each.rate.add(1, scene.now)
         askers = [sum(block in peer.outstanding for peer in scene.download.peers) for block in range(8)]
         self.assertEqual(max(askers), 3)
+
+    def test_cheapInCrowds(self) -> None:
+        """Among many fast peers who owe much it is looked up once who sends, not for each block owed."""
+        scene = Scene(pieces=50, blocks=16)
+        crowd = [scene.peer(key) for key in range(30)]
+        for _ in range(4):
+            for peer in crowd:
+                peer.rate.add(10**6, scene.now)
+                peer.target = 100
+                scene.ask(peer)
+            scene.now += 0.3
+        self.assertGreater(sum(len(peer.outstanding) for peer in crowd), 1200)
+        looks = 0
+        rate = RateMeter.rate
+
+        def counted(meter: RateMeter, now: float) -> float:
+            nonlocal looks
+            looks += 1
+            return rate(meter, now)
+
+        newcomer = scene.peer("newcomer")
+        newcomer.rate.add(10**8, scene.now)
+        newcomer.target = 100
+        self.patch(RateMeter, "rate", counted)
+        scene.ask(newcomer)
+        self.assertLess(looks, 10 * len(crowd))
 
     def test_notKeptAway(self) -> None:
         """A peer that sends takes over what is asked of any number that do not."""
