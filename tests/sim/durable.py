@@ -268,6 +268,17 @@ class Run:
             return done.addBoth(saved)
 
         resume.saveMany = watched
+        load = resume.load
+
+        def loaded(infoHash: bytes) -> Deferred[ResumeState | None]:
+            def note(state: ResumeState | None) -> ResumeState | None:
+                if state is not None:
+                    self.known.read[infoHash] = (state.uploaded, state.downloaded)
+                return state
+
+            return load(infoHash).addCallback(note)  # type: ignore[no-any-return]
+
+        resume.load = loaded
 
     def add(self, content: Content) -> None:
         """Add its torrent."""
@@ -318,7 +329,7 @@ class Run:
         while self._samples[0][0] < now - FLUSH - SLACK:
             _, old = self._samples.popleft()
             for key, (up, down) in old.items():
-                saved = self.known.totals.get(key, (0, 0))
+                saved = self.known.kept(key)
                 if key in totals and (saved[0] < up or saved[1] < down):
                     raise Violation(f"{(up, down)} were exchanged long ago, and {saved} are saved")
 
@@ -352,6 +363,7 @@ class Known:
             key: zeros(each.metainfo.layout.pieceCount) for key, each in world.byHash.items()
         }
         self.totals: dict[bytes, tuple[int, int]] = {}
+        self.read: dict[bytes, tuple[int, int]] = {}  # totals that this life began with
         self.strict = True  # no fault keeps totals from being saved
         self.trustful = True  # no fault keeps what was flushed from being trusted
         self.fresh: dict[bytes, None] = {}  # torrents that were looked at in this life
@@ -359,6 +371,15 @@ class Known:
     def begin(self) -> None:
         """Another life begins."""
         self.fresh.clear()
+        self.read.clear()
+
+    def kept(self, infoHash: bytes) -> tuple[int, int]:
+        """
+        What is saved of its totals: as was reported, or as was found, since a crash may come between the
+        saving and the report.
+        """
+        reported, found = self.totals.get(infoHash, (0, 0)), self.read.get(infoHash, (0, 0))
+        return max(reported[0], found[0]), max(reported[1], found[1])
 
     def saved(self, infoHash: bytes, verified: bitarray, up: int, down: int, now: float) -> None:
         """It was reported that this is on the disk."""
