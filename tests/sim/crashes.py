@@ -20,7 +20,8 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from tests.sim.durable import STATE, Known, Run, Violation, World
+from tests.sim.durable import STATE, Run, Violation, World
+from tests.sim.known import Known
 from tests.sim.seeds import command, watched
 from twisted_bt.settings import Settings
 from twisted_bt.testing.invariants import endFaults

@@ -25,7 +25,8 @@ from dataclasses import replace
 from math import inf
 from random import Random
 
-from tests.sim.durable import STATE, Known, Run, Violation, World
+from tests.sim.durable import STATE, Run, Violation, World
+from tests.sim.known import Known
 from tests.sim.seeds import command, watched
 from twisted_bt.errors import StorageError
 from twisted_bt.sessions.life import SwarmStatus
