@@ -76,6 +76,14 @@ class TrustTests(SynchronousTestCase):
             found = trust(state(writing=True), changed(0, NOW + when * SECOND, 120), 10, WINDOW)
             self.judged(found, Verdict.CRASHED, VERIFIED.to01(), (~VERIFIED).to01())
 
+    def test_crashedBeforeTime(self) -> None:
+        """A loss of power may leave a file longer, with its time of long ago; shorter it was made by others."""
+        known = state(True)
+        found = trust(known, changed(2, FILES[2].changed, 60), 10, WINDOW)
+        self.judged(found, Verdict.CRASHED, VERIFIED.to01(), (~VERIFIED).to01())
+        found = trust(known, changed(2, FILES[2].changed, 49), 10, WINDOW)
+        self.judged(found, Verdict.CHANGED, "1011 1100 00", "0100 0011 11")
+
     def test_crashedNewFile(self) -> None:
         """So it is for a file that we made since."""
         known = replace(state(True), signature=encodeSignature([*FILES[:2], FILES[2]._replace(size=-1)]))

@@ -90,6 +90,8 @@ def _ours(state: ResumeState, old: FileState, new: FileState, window: float) -> 
     """Whether our own writes, after C{state} was saved, explain that C{old} became C{new}."""
     if not state.writing or new.size < 0 or state.verified.find(0, new.first, new.last + 1) < 0:
         return False
+    if new.changed == old.changed and new.size > old.size:
+        return True  # a loss of power: what was written is on the disk, and when it was is not
     saved = int(state.savedAt * _NANO)
     reach = int(window * _NANO)
     # Not even before the save: after a loss of power a file may have the time of the flush before it, where
