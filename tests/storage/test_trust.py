@@ -77,7 +77,7 @@ class TrustTests(SynchronousTestCase):
             self.judged(found, Verdict.CRASHED, VERIFIED.to01(), (~VERIFIED).to01())
 
     def test_crashedBeforeTime(self) -> None:
-        """A loss of power may leave a file longer, with its time of long ago; shorter it was made by others."""
+        """A loss of power may leave a file longer, with its old time; a shorter one is not ours."""
         known = state(True)
         found = trust(known, changed(2, FILES[2].changed, 60), 10, WINDOW)
         self.judged(found, Verdict.CRASHED, VERIFIED.to01(), (~VERIFIED).to01())
