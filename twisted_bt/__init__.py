@@ -34,11 +34,13 @@ from twisted_bt.sessions.torrentmap import (
     TorrentPresence,
     Unknown,
 )
+from twisted_bt.sessions.trackercounts import TrackerCounts
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.metainfo import Metainfo
 from twisted_bt.torrent.progress import Progress, startProgress
+from twisted_bt.tracker.announce import ScrapeEntry
 
 __all__ = [
     "Active",
@@ -59,6 +61,7 @@ __all__ = [
     "Progress",
     "ProtocolError",
     "Registered",
+    "ScrapeEntry",
     "SessionException",
     "SessionStopped",
     "Settings",
@@ -70,6 +73,7 @@ __all__ = [
     "TorrentLoc",
     "TorrentMap",
     "TorrentPresence",
+    "TrackerCounts",
     "TrackerError",
     "Unknown",
     "UnknownTorrent",

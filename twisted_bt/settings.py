@@ -121,6 +121,8 @@ class Settings:
     """Longest body accepted of an HTTP tracker; libtorrent's."""
     maxAnnouncing: int = 50
     """Announces of registered torrents under way at a time to one host, each perhaps with a socket."""
+    scrapeInterval: float = 6 * 3600.0
+    """Between two scrapes of a registered torrent that is not announced, 74 in a datagram; 0: never."""
     dhtAnnouncesPerMinute: float = 10.0
     """Registered torrents announced in the DHT in turn; each is a search of about a hundred datagrams."""
     announceIP: str | None = None
@@ -149,6 +151,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("maxActive", 1, _MANY),
     ("idleTimeout", 1, _LONG),
     ("maxAnnouncing", 1, _MANY),
+    ("scrapeInterval", 0, _LONG),
     ("dhtAnnouncesPerMinute", 0, 6000),
     ("maxPeers", 1, _MANY),
     ("maxPeersPerTorrent", 1, _MANY),

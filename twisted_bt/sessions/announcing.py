@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted_bt.sessions.engine import Engine
 from twisted_bt.sessions.meeting import Meeting
 from twisted_bt.sessions.observers import Observers
+from twisted_bt.sessions.trackercounts import TrackerCounts
 from twisted_bt.sessions.vacancy import Vacancy
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.progress import Progress
@@ -47,12 +48,17 @@ class IAnnounced(Protocol):
 
 
 class Announcing:
-    """The announcer of one swarm; what it hears goes to the swarm and its observers."""
+    """
+    The announcer of one swarm; what it hears goes to the swarm and its observers.
+
+    @ivar counts: what a tracker said last of how many there are; C{None}: none did.
+    """
 
     def __init__(self, swarm: IAnnounced, trackers: Sequence[Sequence[str]]) -> None:
         engine = swarm.engine
         sink: Any = swarm
         self._swarm = swarm
+        self.counts: TrackerCounts | None = None
         self._announcer = Announcer(
             engine.trackers,
             trackers,
@@ -64,6 +70,7 @@ class Announcing:
             numwant=engine.settings.numwant,
             stopTimeout=engine.settings.stopTimeout,
             externalIp=self._seenAt,
+            counted=self._count,
         )
 
     @property
@@ -94,6 +101,11 @@ class Announcing:
     def trackerFailed(self, url: str, reason: str) -> None:
         """See L{ITrackerListener}."""
         self._swarm.observers.tell("trackerFailed", self._swarm, url, reason)
+
+    def _count(self, complete: int | None, incomplete: int | None) -> None:
+        told = TrackerCounts.told(complete, incomplete, self._swarm.engine.wallClock())
+        if told is not None:
+            self.counts = told.after(self.counts)
 
     def _seenAt(self, host: str) -> None:
         """A tracker sees us at C{host} (BEP 24), which decides whom to dial first (BEP 40)."""

@@ -20,7 +20,7 @@ from twisted_bt.sessions.dialing import Dialer
 from twisted_bt.sessions.engine import Engine, ITicking, Plugins
 from twisted_bt.sessions.metafiles import Metafiles
 from twisted_bt.sessions.notes import Notes
-from twisted_bt.sessions.torrentmap import TorrentMap
+from twisted_bt.sessions.torrentmap import MIGRATIONS, TorrentMap
 from twisted_bt.sessions.trackerclients import TrackerClients
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.storage.database import StateDatabase
@@ -70,6 +70,7 @@ class Assembly:
         self._database = StateDatabase(
             stateDir / "state.sqlite" if stateDir else None,
             plugins.diskQueue(reactor, 1, 1 << 30),
+            MIGRATIONS,
             calls=files,
         )
         grouped = GroupCommit(self._database)

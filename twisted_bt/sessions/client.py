@@ -35,11 +35,13 @@ from twisted_bt.sessions.service import ClientService, withRunning
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.sessions.ticking import Ticking
 from twisted_bt.sessions.torrentmap import TorrentLoc, TorrentMap, TorrentPresence
+from twisted_bt.sessions.trackercounts import TrackerCounts
 from twisted_bt.settings import Extension, Settings
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.ids import makePeerId
 from twisted_bt.torrent.magnet import Magnet
 from twisted_bt.torrent.progress import Progress
+from twisted_bt.tracker.announce import ScrapeEntry
 from twisted_bt.version import VERSION
 
 if TYPE_CHECKING:
@@ -356,6 +358,43 @@ class ClientSession(MultiService):
         if self._library is None:
             raise SessionStopped("the client is not running")
         return self._library.presence(infoHash)
+
+    def scrape(self, infoHash: bytes) -> Deferred[ScrapeEntry]:
+        """
+        Ask the trackers of an open or a registered torrent how many there are of it, now (BEP 48, BEP 15):
+        the first that answers.  All that are asked for in one turn of the reactor go into as few requests
+        as their trackers take.  Fails with C{UnknownTorrent}, C{TrackerError} if none answers or one wants
+        to be left alone (see its C{retryIn}), and C{SessionStopped}.
+        """
+
+        async def scrape() -> ScrapeEntry:
+            return await self._open().scraper.scrape(infoHash)
+
+        return Deferred.fromCoroutine(scrape())
+
+    def scrapeAll(self) -> Deferred[int]:
+        """
+        The same for every registered torrent that is not private; L{scraped} tells what came of it.
+
+        @return: of how many a tracker said something.  Fails with C{StorageError}, C{SessionStopped}.
+        """
+
+        async def scrapeAll() -> int:
+            return await self._open().scraper.scrapeAll()
+
+        return Deferred.fromCoroutine(scrapeAll())
+
+    def scraped(self, infoHash: bytes) -> Deferred[TrackerCounts | None]:
+        """
+        What a tracker said last of how many there are, and when, in answer to an announce or a scrape;
+        C{None}: none has.  Of registered torrents it is known in later runs.  Fails with C{StorageError},
+        C{SessionStopped}.
+        """
+
+        async def scraped() -> TrackerCounts | None:
+            return self._open().scraper.scraped(infoHash)
+
+        return Deferred.fromCoroutine(scraped())
 
     def openSwarm(self, infoHash: bytes) -> Deferred[SwarmSession]:
         """

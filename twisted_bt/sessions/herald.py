@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from twisted_bt.errors import BitTorrentError, SessionStopped, TrackerError
 from twisted_bt.sessions.engine import Engine
-from twisted_bt.sessions.station import Station
-from twisted_bt.sessions.timetable import Tiers, Timetable, Turn, stationName
+from twisted_bt.sessions.errands import Errands
+from twisted_bt.sessions.station import Station, Stations
+from twisted_bt.sessions.timetable import Tiers, Timetable, Turn
+from twisted_bt.sessions.trackercounts import TrackerCounts
 from twisted_bt.sessions.trackerlist import TrackerList
 from twisted_bt.tracker.announce import AnnounceRequest, Event
 from twisted_bt.tracker.schedule import regularDelay, retryDelay
@@ -73,15 +74,17 @@ class Herald:
 
     _log = Logger()
 
-    def __init__(self, engine: Engine, timetable: Timetable, swarms: Mapping[bytes, SwarmSession]) -> None:
+    def __init__(
+        self, engine: Engine, timetable: Timetable, swarms: Mapping[bytes, SwarmSession], hosts: Stations
+    ) -> None:
         """@param swarms: those that are open, by info-hash; they know best what was exchanged."""
         self._engine = engine
         self._timetable = timetable
         self._swarms = swarms
         self._stops: dict[int, _Stop] = {}
-        self._hosts: dict[str, Station] = {}
+        self._hosts = hosts
         self._lists: dict[int, TrackerList] = {}
-        self._tasks: dict[Deferred[None], None] = {}
+        self._errands = Errands("announcing a registered torrent")
         self._running = False
         self._begun = 0.0
         self.answers = 0
@@ -117,11 +120,7 @@ class Herald:
                 stop.timer.cancel()
                 stop.timer = None
             told += stop.told
-        tasks = list(self._tasks)
-        over = DeferredList([_outcome(task) for task in tasks])
-        for task in tasks:
-            task.cancel()
-        await over
+        await self._errands.cancel()
         try:
             await self._timetable.settle(told)
             farewells = await self._timetable.heardSince(self._begun, MAX_FAREWELLS)
@@ -164,18 +163,18 @@ class Herald:
         """A torrent is announced no more: the tracker that knows us hears so."""
         if known is None or not self._running:
             return
-        stop = self._hosts.get(TrackerList(known[1], self._engine).station)
+        stop = self._hosts.named.get(TrackerList(known[1], self._engine).station)
         if stop is not None:
             stop.count = max(0, stop.count - 1)
         if known[0].toldAt >= self._begun:
-            self._do(self._goodbye(*known))
+            self._errands.do(self._goodbye(*known))
 
     async def paused(self, infoHash: bytes, paused: bool) -> None:
         """A registered torrent shall not be announced for a while, or shall again."""
         await self._reschedule(infoHash, None if paused else self._now())
         known = await self._timetable.known(infoHash) if paused else None
         if known is not None and known[0].toldAt >= self._begun:
-            self._do(self._goodbye(*known))
+            self._errands.do(self._goodbye(*known))
 
     async def closed(self, swarm: SwarmSession, spoke: bool) -> None:
         """
@@ -184,11 +183,23 @@ class Herald:
         @param spoke: it announced for itself, and took leave: so trackers must hear of it soon.
         """
         if spoke:
-            await self._reschedule(swarm.infoHash, self._now(), swarm.progress.left)
+            counts = swarm.announcing.counts
+            await self._reschedule(swarm.infoHash, self._now(), swarm.progress.left, counts)
 
-    async def _reschedule(self, infoHash: bytes, at: float | None, missing: int | None = None) -> None:
+    def lately(self, infoHash: bytes) -> TrackerCounts | None:
+        """What a tracker said of it, if that is not written down yet."""
+        told = (turn for stop in self._stops.values() for turn in stop.told if turn.infoHash == infoHash)
+        return next((turn.counts for turn in told if turn.counts is not None), None)
+
+    async def _reschedule(
+        self,
+        infoHash: bytes,
+        at: float | None,
+        missing: int | None = None,
+        counts: TrackerCounts | None = None,
+    ) -> None:
         await self.settle(infoHash)
-        station = await self._timetable.reschedule(infoHash, at, missing)
+        station = await self._timetable.reschedule(infoHash, at, missing, counts)
         if station is not None and at is not None:
             await self.registered({station: 0})
 
@@ -200,7 +211,7 @@ class Herald:
     def _stop(self, number: int, name: str) -> _Stop:
         stop = self._stops.get(number)
         if stop is None:
-            stop = self._stops[number] = self._hosts[name] = _Stop(number)
+            stop = self._stops[number] = self._hosts.named[name] = _Stop(number)
         return stop
 
     def _wake(self, stop: _Stop, at: float) -> None:
@@ -243,7 +254,7 @@ class Herald:
             self.lateness = max(self.lateness, now - (turn.dueAt or now))
             if stop.notBefore <= now:
                 stop.sent(now, WINDOW)
-            self._do(self._take(stop, turn))
+            self._errands.do(self._take(stop, turn))
         if not stop.loading and stop.soonest is not None and len(stop.turns) <= REFILL:
             # Each page is a commit: not before it is needed.
             wanted = stop.soonest <= now + (LEAD if stop.turns else AHEAD)
@@ -281,7 +292,7 @@ class Herald:
             if soonest is not None:
                 stop.soonest = soonest if stop.soonest is None else min(soonest, stop.soonest)
 
-        self._do(load(), lambda: self._later(stop))
+        self._errands.do(load(), lambda: self._later(stop))
 
     def _keep(self, lists: Mapping[int, Tiers]) -> None:
         for number, tiers in lists.items():
@@ -289,25 +300,6 @@ class Herald:
                 while len(self._lists) >= MAX_LISTS:
                     del self._lists[next(iter(self._lists))]
                 self._lists[number] = TrackerList(tiers, self._engine)
-
-    def _do(self, task: object, then: Callable[[], object] = lambda: None) -> None:
-        running: Deferred[None] = Deferred.fromCoroutine(task)  # type: ignore[arg-type]
-        if running.called:
-            running.addErrback(self._failed)
-            then()
-            return
-        self._tasks[running] = None
-
-        def over(result: Failure | None) -> Failure | None:
-            del self._tasks[running]
-            return result
-
-        running.addBoth(over).addErrback(self._failed)
-        running.addCallback(lambda _: then())
-
-    def _failed(self, reason: Failure) -> None:
-        if not reason.check(CancelledError, SessionStopped):
-            self._log.failure("announcing a registered torrent", reason)
 
     # -- one announce
 
@@ -333,7 +325,7 @@ class Herald:
         soonest = math.inf
         asked = False
         for url in trackers.order():
-            host = self._host(url)
+            host = self._hosts.of(url)
             if host.notBefore > self._now():
                 soonest = min(soonest, host.notBefore)
                 continue
@@ -356,19 +348,13 @@ class Herald:
             host.answered(interval)
             trackers.answered(url)
             turn.failures, turn.toldAt, turn.toldTo = 0, now, number
+            turn.counts = TrackerCounts.told(response.complete, response.incomplete, now)
             self.answers += 1
             return now + interval
         if asked:
             turn.failures += 1
             self.refusals += 1
         return None if math.isinf(soonest) else soonest
-
-    def _host(self, url: str) -> Station:
-        name = stationName(url) or ""
-        host = self._hosts.get(name)
-        if host is None:
-            host = self._hosts[name] = Station()
-        return host
 
     def _request(self, turn: Turn, event: Event) -> AnnounceRequest:
         engine = self._engine
@@ -400,15 +386,3 @@ class Herald:
             await trackers.client(url).announce(url, self._request(turn, Event.STOPPED))
         except TrackerError as reason:
             self._log.debug("{url} was not told: {reason}", url=url, reason=reason.reason)
-
-
-def _outcome(task: Deferred[None]) -> Deferred[None]:
-    """Fires when C{task} is over, whatever its outcome, which goes on to whom it concerns."""
-    waiter: Deferred[None] = Deferred()
-
-    def over(outcome: object) -> object:
-        waiter.callback(None)
-        return outcome
-
-    task.addBoth(over)
-    return waiter

@@ -30,6 +30,8 @@ from twisted_bt.sessions.metafiles import RereadInfo, TorrentSource
 from twisted_bt.sessions.observers import Observers, SwarmObserver
 from twisted_bt.sessions.registering import Registered as Outcome
 from twisted_bt.sessions.registering import Registering, registration
+from twisted_bt.sessions.scraper import Scraper
+from twisted_bt.sessions.station import Stations
 from twisted_bt.sessions.swarm import SwarmSession
 from twisted_bt.sessions.timetable import Registration
 from twisted_bt.sessions.torrentmap import (
@@ -59,6 +61,7 @@ class Library:
     @ivar swarms: the open swarms, by info-hash.
     @ivar fetching: the torrents whose metadata is being fetched, by info-hash.
     @ivar herald: announces the torrents that are registered.
+    @ivar scraper: asks trackers how many there are of a torrent.
     """
 
     _log = Logger()
@@ -78,7 +81,9 @@ class Library:
         self._observers.add(self._idleness)
         self._observers.add(_Pauses(self))
         self._tasks: dict[Deferred[None], None] = {}
-        self.herald = Herald(engine, parts.torrents.timetable, self.swarms)
+        hosts = Stations()
+        self.herald = Herald(engine, parts.torrents.timetable, self.swarms, hosts)
+        self.scraper = Scraper(engine, parts.torrents.scrapes, self.swarms, hosts, self.herald.lately)
         self._dhtTurns = DhtTurns(engine, parts.torrents.timetable)
         self._catchingUp = CatchingUp(parts, self.herald.registered)
         self._registering = Registering(parts, self._write, lambda infoHash: infoHash in self.swarms)
@@ -101,6 +106,7 @@ class Library:
             self._log.error("registered torrents are not announced: {reason}", reason=str(reason))
         if not self._stopped:
             self._dhtTurns.start()
+            self.scraper.start()
         try:
             rows = await self._parts.torrents.keptOpen()
         except BitTorrentError as reason:
@@ -355,6 +361,7 @@ class Library:
         self._idleness.stop()
         self._dhtTurns.stop()
         self._catchingUp.stop()
+        scraped = Deferred.fromCoroutine(self.scraper.stop())
         heralded = Deferred.fromCoroutine(self.herald.stop())
         stopped = SessionStopped("the client is stopped")
         fetching = list(self.fetching.values())
@@ -377,6 +384,7 @@ class Library:
         await DeferredList([swarm.stop() for swarm in late], consumeErrors=True)
         self.swarms.clear()
         await DeferredList(list(self._tasks), consumeErrors=True)
+        await scraped
         await heralded
 
     def _nextTurn(self) -> Deferred[None]:

@@ -6,9 +6,11 @@ Pure: callers pass the time, in seconds.
 
 from __future__ import annotations
 
+from twisted_bt.errors import TrackerError
 from twisted_bt.interfaces import Random
 from twisted_bt.tracker.announce import DEFAULT_INTERVAL
 from twisted_bt.tracker.schedule import retryDelay
+from twisted_bt.tracker.urls import TrackerURL
 
 #: Announces a second where there is need for fewer: a tracker does not mind two.
 LEAST_RATE = 2.0
@@ -69,3 +71,29 @@ class Station:
         self._failures += 1
         if self.doubted:
             self.notBefore = now + retryDelay(self._failures - SUSPECT + 1, None, random)
+
+
+class Stations:
+    """
+    @ivar named: one for each host, by its L{stationName}; whoever asks it keeps to its pace.
+    """
+
+    def __init__(self) -> None:
+        self.named: dict[str, Station] = {}
+
+    def of(self, url: str) -> Station:
+        """Of the host of that tracker."""
+        name = stationName(url) or ""
+        station = self.named.get(name)
+        if station is None:
+            station = self.named[name] = Station()
+        return station
+
+
+def stationName(url: str) -> str | None:
+    """Scheme, host and port of a tracker; C{None}: it cannot be asked."""
+    try:
+        tracker = TrackerURL.parse(url)
+    except TrackerError:
+        return None
+    return f"{tracker.scheme}://{tracker.host}:{tracker.port}"

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from twisted_bt.errors import TrackerError
+from twisted_bt.sessions.station import stationName
+from twisted_bt.sessions.trackercounts import TrackerCounts, writeCounts
 from twisted_bt.storage.database import StateDatabase
 from twisted_bt.storage.groupcommit import GroupCommit
 from twisted_bt.tracker.schedule import LONGEST_INTERVAL
-from twisted_bt.tracker.urls import TrackerURL
 
 Tiers = tuple[tuple[str, ...], ...]
 
@@ -34,7 +34,12 @@ _STATEMENTS = (
         dueAt REAL,
         toldAt REAL NOT NULL,
         toldTo INTEGER NOT NULL,
-        failures INTEGER NOT NULL
+        failures INTEGER NOT NULL,
+        complete INTEGER,
+        incomplete INTEGER,
+        downloads INTEGER,
+        countedAt REAL NOT NULL DEFAULT 0,
+        askedAt REAL NOT NULL DEFAULT 0
     ) WITHOUT ROWID
     """,
     "CREATE INDEX IF NOT EXISTS announcesDue ON announces (station, dueAt) WHERE dueAt IS NOT NULL",
@@ -45,6 +50,23 @@ _STATEMENTS = (
     """,
     "CREATE TABLE IF NOT EXISTS stations (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
 )
+
+
+#: What C{announces} gained in version 2 of the schema.
+_COUNTS = (
+    "complete INTEGER",
+    "incomplete INTEGER",
+    "downloads INTEGER",
+    "countedAt REAL NOT NULL DEFAULT 0",
+    "askedAt REAL NOT NULL DEFAULT 0",
+)
+
+
+def keepCounts(connection: Connection) -> None:
+    """Migrate a file of version 1: rows have room for what trackers count."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name='announces'").fetchone() is not None:
+        for column in _COUNTS:
+            connection.execute(f"ALTER TABLE announces ADD COLUMN {column}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +98,7 @@ class Turn:
     @ivar failures: announces in a row that no tracker answered.
     @ivar uploaded: bytes in all runs.
     @ivar downloaded: bytes in all runs.
+    @ivar counts: what the tracker said, if it has in this turn.
     """
 
     infoHash: bytes
@@ -87,6 +110,7 @@ class Turn:
     failures: int
     uploaded: int
     downloaded: int
+    counts: TrackerCounts | None = None
 
 
 class StationRow(NamedTuple):
@@ -111,15 +135,6 @@ _TURN = (
     " coalesce(r.uploaded, 0), coalesce(r.downloaded, 0)"
     " FROM announces a LEFT JOIN resume r ON r.infoHash = a.infoHash "
 )
-
-
-def stationName(url: str) -> str | None:
-    """Scheme, host and port of a tracker; C{None}: it cannot be asked."""
-    try:
-        tracker = TrackerURL.parse(url)
-    except TrackerError:
-        return None
-    return f"{tracker.scheme}://{tracker.host}:{tracker.port}"
 
 
 class Timetable:
@@ -151,7 +166,9 @@ class Timetable:
             if station is not None:
                 stations[station] = stations.get(station, 0) + 1
         connection.executemany(
-            "INSERT INTO announces VALUES (?,?,?,?,?,?,0,-1,0) ON CONFLICT (infoHash) DO UPDATE SET"
+            "INSERT INTO announces"
+            " (infoHash, station, trackers, private, missing, dueAt, toldAt, toldTo, failures)"
+            " VALUES (?,?,?,?,?,?,0,-1,0) ON CONFLICT (infoHash) DO UPDATE SET"
             " station=excluded.station, trackers=excluded.trackers, private=excluded.private,"
             " missing=excluded.missing, dueAt=coalesce(dueAt, excluded.dueAt)",
             rows,
@@ -211,7 +228,7 @@ class Timetable:
             _settle(connection, told)
             where = "WHERE a.station=? AND a.dueAt<=? ORDER BY a.dueAt LIMIT ?"
             turns = [Turn(*row) for row in connection.execute(_TURN + where, (station, until, limit))]
-            trackers = {each: _tiersOf(connection, each) for each in {turn.trackers for turn in turns}}
+            trackers = {each: tiersOf(connection, each) for each in {turn.trackers for turn in turns}}
             soonest = None
             if len(turns) < limit:
                 (soonest,) = connection.execute(
@@ -230,10 +247,16 @@ class Timetable:
         return self._database.run(lambda connection: _settle(connection, told))
 
     def reschedule(
-        self, infoHash: bytes, dueAt: float | None, missing: int | None = None
+        self,
+        infoHash: bytes,
+        dueAt: float | None,
+        missing: int | None = None,
+        counts: TrackerCounts | None = None,
     ) -> Deferred[int | None]:
         """
         Announce a torrent at C{dueAt} (C{None}: not), having C{missing} bytes to get (C{None}: as before).
+
+        @param counts: what a tracker said of it meanwhile, if one has.
 
         @return: the number of its station; C{None}: it is not announced anywhere.
         """
@@ -244,6 +267,8 @@ class Timetable:
                 " WHERE infoHash=? AND station IS NOT NULL",
                 (dueAt, missing, infoHash),
             )
+            if counts is not None:
+                writeCounts(connection, {infoHash: counts})
             row = connection.execute("SELECT station FROM announces WHERE infoHash=?", (infoHash,)).fetchone()
             return None if row is None else row[0]
 
@@ -260,7 +285,7 @@ class Timetable:
                 return []
             rows = connection.execute(_TURN + "WHERE a.toldTo>=0 AND a.toldAt>=?", (since,)).fetchall()
             turns = [Turn(*row) for row in rows]
-            return [(turn, _tiersOf(connection, turn.trackers)) for turn in turns]
+            return [(turn, tiersOf(connection, turn.trackers)) for turn in turns]
 
         return self._database.run(read)
 
@@ -299,10 +324,29 @@ class Timetable:
 
 def _settle(connection: Connection, told: Sequence[Turn]) -> None:
     connection.executemany(
-        "UPDATE announces SET dueAt=?, toldAt=?, toldTo=?, failures=?"
+        "UPDATE announces SET dueAt=?, toldAt=?, toldTo=?, failures=?, askedAt=max(askedAt, ?),"
+        " complete=coalesce(?, complete), incomplete=coalesce(?, incomplete),"
+        " countedAt=coalesce(?, countedAt)"
         " WHERE infoHash=? AND dueAt IS NOT NULL",  # or it was paused meanwhile
-        [(each.dueAt, each.toldAt, each.toldTo, each.failures, each.infoHash) for each in told],
+        [
+            (
+                each.dueAt,
+                each.toldAt,
+                each.toldTo,
+                each.failures,
+                each.toldAt,
+                *_countsOf(each),
+                each.infoHash,
+            )
+            for each in told
+        ],
     )
+
+
+def _countsOf(turn: Turn) -> tuple[int | None, int | None, float | None]:
+    if turn.counts is None:
+        return None, None, None
+    return turn.counts.complete, turn.counts.incomplete, turn.counts.at
 
 
 def _known(connection: Connection, infoHash: bytes) -> tuple[Turn, Tiers] | None:
@@ -310,9 +354,10 @@ def _known(connection: Connection, infoHash: bytes) -> tuple[Turn, Tiers] | None
     if row is None or row[1] is None or row[5] < 0:
         return None
     turn = Turn(*row)
-    return turn, _tiersOf(connection, turn.trackers)
+    return turn, tiersOf(connection, turn.trackers)
 
 
-def _tiersOf(connection: Connection, trackers: int) -> Tiers:
+def tiersOf(connection: Connection, trackers: int) -> Tiers:
+    """The list of trackers of that number."""
     (text,) = connection.execute("SELECT tiers FROM trackers WHERE id=?", (trackers,)).fetchone()
     return tuple(map(tuple, json.loads(text)))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from twisted_bt.sessions.timetable import Registration, Tiers, Timetable, Turn
+from twisted_bt.sessions.scrapetable import ScrapeTable
+from twisted_bt.sessions.timetable import Registration, Tiers, Timetable, Turn, keepCounts
 from twisted_bt.storage.database import StateDatabase
 from twisted_bt.storage.groupcommit import GroupCommit
 
@@ -96,6 +97,10 @@ _COUNTING = (
 _COLUMNS = "infoHash, metafilePath, dataDirPath, keepOpen, paused, magnet"
 
 
+#: How files of older schemas become newer ones; see L{StateDatabase}.
+MIGRATIONS = (keepCounts,)
+
+
 def _row(values: tuple[bytes, str, str, int, int, str]) -> TorrentRow:
     infoHash, metafile, folder, keepOpen, paused, magnet = values
     loc = TorrentLoc(Path(metafile), Path(folder))
@@ -108,6 +113,7 @@ class TorrentMap:
 
     @param database: not yet open.
     @ivar timetable: when those are announced that were registered.
+    @ivar scrapes: which of those are to be scraped, and what trackers counted.
     """
 
     def __init__(self, database: StateDatabase | GroupCommit) -> None:
@@ -117,6 +123,7 @@ class TorrentMap:
         for each in _COUNTING:
             database.ensure(each)
         self.timetable = Timetable(database)
+        self.scrapes = ScrapeTable(database)
 
     def register(
         self, torrents: Sequence[tuple[TorrentRow, Registration]], now: float

@@ -9,7 +9,8 @@ import math
 from twisted_bt.errors import TrackerError
 from twisted_bt.interfaces import ITrackerClient
 from twisted_bt.sessions.engine import Engine
-from twisted_bt.sessions.timetable import Tiers, stationName
+from twisted_bt.sessions.station import stationName
+from twisted_bt.sessions.timetable import Tiers
 from twisted_bt.tracker.tiers import TrackerTiers
 from twisted_bt.tracker.urls import TrackerURL
 

@@ -98,6 +98,16 @@ class ScrapeEntry:
     name: str | None = None
 
 
+class ScrapeAnswer(dict[bytes, ScrapeEntry]):
+    """
+    What a tracker answered to a scrape, by info-hash.
+
+    @ivar minInterval: seconds under which it does not want to be scraped again; 0: not said.
+    """
+
+    minInterval: int = 0
+
+
 def printable(raw: bytes) -> str:
     """What a tracker says to people: one line, at most 300 characters, nothing that moves a cursor."""
     text = raw[: 4 * _TEXT_LIMIT].decode("utf-8", "replace")

@@ -31,13 +31,20 @@ from zope.interface import implementer
 from twisted_bt.errors import TrackerError
 from twisted_bt.interfaces import ITrackerClient
 from twisted_bt.tracker.agent import DirectEndpoints, Gate, Hop, bodyOf, isLoopback, isPublic
-from twisted_bt.tracker.announce import AnnounceRequest, AnnounceResponse, ScrapeEntry, printable
+from twisted_bt.tracker.announce import (
+    AnnounceRequest,
+    AnnounceResponse,
+    ScrapeAnswer,
+    ScrapeEntry,
+    printable,
+)
 from twisted_bt.tracker.httpwire import (
     announceURL,
     checkFailure,
     decodeAnnounce,
     decodeScrape,
     gunzip,
+    scrapeLimit,
     scrapeURL,
 )
 from twisted_bt.tracker.resolution import resolveNames
@@ -88,7 +95,7 @@ class HttpTrackerClient:
         return self._underway.run(self._announce(url, request))
 
     def scrape(self, url: str, infoHashes: Sequence[bytes]) -> Deferred[dict[bytes, ScrapeEntry]]:
-        """See L{ITrackerClient.scrape}."""
+        """See L{ITrackerClient.scrape}.  Any number of info-hashes, in as many requests as that takes."""
         return self._underway.run(self._scrape(url, infoHashes))
 
     def close(self) -> Deferred[None]:
@@ -105,8 +112,15 @@ class HttpTrackerClient:
         return response
 
     async def _scrape(self, url: str, infoHashes: Sequence[bytes]) -> dict[bytes, ScrapeEntry]:
-        found = decodeScrape(await self._get(scrapeURL(TrackerURL.parse(url), infoHashes)))
-        return {each: found[each] for each in infoHashes if each in found}
+        tracker = TrackerURL.parse(url)
+        limit = scrapeLimit(tracker)
+        answer = ScrapeAnswer()
+        for start in range(0, len(infoHashes), limit):
+            part = infoHashes[start : start + limit]
+            found = decodeScrape(await self._get(scrapeURL(tracker, part)))
+            answer.update((each, found[each]) for each in part if each in found)
+            answer.minInterval = max(answer.minInterval, found.minInterval)
+        return answer
 
     async def _get(self, first: TrackerURL) -> bytes:
         """The content at C{first}, or where that redirects to."""

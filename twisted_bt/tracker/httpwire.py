@@ -21,10 +21,11 @@ from twisted_bt.tracker.announce import (
     AnnounceRequest,
     AnnounceResponse,
     Event,
+    ScrapeAnswer,
     ScrapeEntry,
     printable,
 )
-from twisted_bt.tracker.urls import TrackerURL, hostOf
+from twisted_bt.tracker.urls import LONGEST_URL, TrackerURL, hostOf
 
 MAX_PEERS = 2000
 """Addresses kept of one answer; ten times what anybody asks for."""
@@ -68,6 +69,16 @@ def scrapeURL(tracker: TrackerURL, infoHashes: Sequence[bytes]) -> TrackerURL:
         raise TrackerError("this tracker does not support scrape")
     path = tracker.path[:start] + "scrape" + tracker.path[start + len("announce") :]
     return _withQuery(tracker, path, [("info_hash", each) for each in infoHashes])
+
+
+def scrapeLimit(tracker: TrackerURL) -> int:
+    """
+    How many info-hashes one request may ask about: as many as fit into a URL whatever they are.
+
+    @raise TrackerError: it cannot be asked; see L{scrapeURL}.
+    """
+    room = LONGEST_URL - len(str(scrapeURL(tracker, ())))
+    return max(1, room // len("&info_hash=" + 20 * "%00"))
 
 
 def _withQuery(tracker: TrackerURL, path: str, fields: Iterable[tuple[str, object]]) -> TrackerURL:
@@ -150,16 +161,21 @@ def decodePeer(value: object) -> tuple[str, int]:
     raise TrackerError("the tracker's answer has a peer without a usable ip and port")
 
 
-def decodeScrape(body: bytes) -> dict[bytes, ScrapeEntry]:
+def decodeScrape(body: bytes) -> ScrapeAnswer:
     """
-    Counts by info-hash (BEP 48).
+    Counts by info-hash (BEP 48), and how soon it may be asked again, which trackers say beside BEP 48 as
+    C{min_request_interval} among C{flags}.
 
     @raise TrackerError: it says that it failed, or is nothing that can be understood.
     """
-    files = _dictionary(body).get(b"files")
+    answer = _dictionary(body)
+    files = answer.get(b"files")
     if not isinstance(files, dict):
         raise TrackerError("the tracker's answer to a scrape has no files")
-    found = {}
+    found = ScrapeAnswer()
+    flags = answer.get(b"flags")
+    if isinstance(flags, dict):
+        found.minInterval = _count(flags.get(b"min_request_interval")) or 0
     for infoHash, entry in files.items():
         if len(infoHash) == 20 and isinstance(entry, dict):
             name = entry.get(b"name")

@@ -79,6 +79,7 @@ class Announcer:
     @param numwant: addresses to ask for.
     @param stopTimeout: seconds that trackers have to hear that we stop.
     @param externalIp: told the address that a tracker sees us at (BEP 24).
+    @param counted: told how many seeders and leechers a tracker counts; C{None}: it does not say.
     @param shortestInterval: seconds; no tracker is asked more often, whatever it says.
     """
 
@@ -97,6 +98,7 @@ class Announcer:
         stopTimeout: float = 5.0,
         externalIp: Callable[[str], object] | None = None,
         shortestInterval: float = SHORTEST_INTERVAL,
+        counted: Callable[[int | None, int | None], object] | None = None,
     ) -> None:
         self._clients = clients
         self._tiers = TrackerTiers(tiers, random)
@@ -109,6 +111,7 @@ class Announcer:
         self._stopTimeout = stopTimeout
         self._externalIp = externalIp
         self._shortestInterval = shortestInterval
+        self._counted = counted
         self._trackers = {url: _Tracker() for url in self._tiers.order()}
         self._state = State.IDLE
         self._timer: IDelayedCall | None = None
@@ -263,6 +266,8 @@ class Announcer:
         self._tiers.answered(url)
         if response.externalIp is not None and self._externalIp is not None:
             self._externalIp(response.externalIp)
+        if self._counted is not None:
+            self._counted(response.complete, response.incomplete)
         self._listener.trackerAnswered(url, len(response.peers), response.warning)
         if response.peers and self._state is State.ANNOUNCING:
             believed = max(MAX_BELIEVED, self._numwant)

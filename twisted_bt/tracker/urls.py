@@ -14,7 +14,8 @@ from twisted_bt.errors import TrackerError
 DEFAULT_PORTS = {"http": 80, "https": 443, "udp": 80}
 """The schemes we know, and the port where a URL names none."""
 
-_LONGEST = 4096  # longer than any passkey, and a line that every web server takes
+LONGEST_URL = 4096
+"""Characters: longer than any passkey, and a line that every web server takes."""
 
 # What may stand in a URL as it is: everything that has a meaning there, and the percent sign,
 # since what is escaped already must stay as it is (a passkey is compared byte by byte).
@@ -47,8 +48,8 @@ class TrackerURL:
         @raise TrackerError: it cannot be used: an unknown scheme, no host, a bad port, too long.
         """
         text = text.strip()
-        if len(text) > _LONGEST:
-            raise TrackerError(f"a tracker's URL of {len(text)} characters; limit {_LONGEST}")
+        if len(text) > LONGEST_URL:
+            raise TrackerError(f"a tracker's URL of {len(text)} characters; limit {LONGEST_URL}")
         try:
             parts = urlsplit(text)
             port = parts.port
