@@ -326,7 +326,9 @@ class ITrackerClient(Interface):
     def scrape(url: str, infoHashes: Sequence[bytes]) -> Deferred[Any]:
         """
         A dict of info-hash to L{ScrapeEntry<twisted_bt.tracker.announce.ScrapeEntry>} (BEP 48, BEP 15);
-        those the tracker does not know are absent.  Fails with C{TrackerError}.
+        those the tracker does not know are absent.  It may be a
+        L{ScrapeAnswer<twisted_bt.tracker.announce.ScrapeAnswer>}, which says when the tracker wants to be
+        asked again.  Any number of info-hashes may be asked about.  Fails with C{TrackerError}.
         """
 
     def close() -> Deferred[None]:

@@ -18,7 +18,7 @@ from twisted_bt.sessions.scrapequeue import scrapeCapacity
 from twisted_bt.sessions.scraper import PAUSE, SLACK
 from twisted_bt.sessions.station import BURST, LEAST_RATE
 from twisted_bt.sessions.trackercounts import TrackerCounts
-from twisted_bt.testing.trackers import HOSTILE_TRACKERS, HostileTracker, SimulatedTracker, _Talk
+from twisted_bt.testing.trackers import HOSTILE_TRACKERS, HostileTracker, SimulatedTracker
 from twisted_bt.torrent.addresses import PeerAddr
 from twisted_bt.torrent.bencoding import encode
 from twisted_bt.torrent.metainfo import Metainfo
@@ -352,7 +352,7 @@ class Impatient(HostileTracker):
 
     kind = "impatient"
 
-    def overHttp(self, talk: _Talk, asker: PeerAddr) -> None:
+    def overHttp(self, talk: Any, asker: PeerAddr) -> None:
         """Knows every torrent of the test."""
         files = {each: {b"complete": 1, b"incomplete": 2, b"downloaded": 3} for each in self.known}
         talk.answer(encode({b"files": files, b"flags": {b"min_request_interval": 600}}))
@@ -518,6 +518,18 @@ class ScheduledTests(ScrapeCase):
         self.tracker.online = True
         self.network.advance(2 * 3600)
         self.assertEqual({infoHash for _, infoHash in self.scrapes.asked}, set(hashes))
+
+    def test_growing(self) -> None:
+        """How often a silent tracker is asked does not depend on how many torrents it has."""
+        silent = HOSTILE_TRACKERS["silence"](self.network, "silent.test")
+        hashes = [self.hashOf(number, trackers=[silent.udp]) for number in range(200)]
+        self.silence(*hashes)
+        self.network.advance(600)
+        silent.asked = 0
+        self.network.advance(24 * 3600)
+        self.assertTrue(20 <= silent.asked <= 80, silent.asked)  # each time twice, as datagrams get lost
+        self.end()
+        self.network.runUntil(silent.stop())
 
     def test_stopping(self) -> None:
         """What was not answered when the client stops has its turn in the next run."""

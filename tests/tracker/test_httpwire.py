@@ -25,9 +25,10 @@ from twisted_bt.tracker.httpwire import (
     decodeAnnounce,
     decodeScrape,
     gunzip,
+    scrapeLimit,
     scrapeURL,
 )
-from twisted_bt.tracker.urls import TrackerURL
+from twisted_bt.tracker.urls import LONGEST_URL, TrackerURL
 
 fixed = settings(derandomize=True, deadline=None)
 PLAIN = TrackerURL.parse("http://tracker/announce")
@@ -104,6 +105,18 @@ class ScrapeURLTests(SynchronousTestCase):
         """Each info-hash is named."""
         url = scrapeURL(PLAIN, [b"\0\xff", b"&="])
         self.assertEqual(url.query, "info_hash=%00%FF&info_hash=%26%3D")
+
+    def test_limit(self) -> None:
+        """As many are asked about as fit into the longest URL, whatever bytes they are of."""
+        for url in ("http://tracker/announce", "http://tracker:8080/announce.php?passkey=" + 100 * "k"):
+            tracker = TrackerURL.parse(url)
+            limit = scrapeLimit(tracker)
+            self.assertLessEqual(len(str(scrapeURL(tracker, [bytes(20)] * limit))), LONGEST_URL)
+            self.assertGreater(len(str(scrapeURL(tracker, [bytes(20)] * (limit + 1)))), LONGEST_URL)
+
+    def test_leastLimit(self) -> None:
+        """One can be asked about, however long the tracker's own URL is."""
+        self.assertEqual(scrapeLimit(TrackerURL.parse("http://tracker/announce?k=" + 4050 * "k")), 1)
 
 
 class DecodeAnnounceTests(SynchronousTestCase):
@@ -291,6 +304,15 @@ class DecodeAnnounceTests(SynchronousTestCase):
 
 class DecodeScrapeTests(SynchronousTestCase):
     """L{decodeScrape}."""
+
+    def test_minInterval(self) -> None:
+        """How soon it may be asked again is understood; what is no number of seconds counts as unsaid."""
+        for value, expected in ((900, 900), (-1, 0), (1 << 40, 0), (b"900", 0), ([], 0)):
+            body = encode({b"files": {}, b"flags": {b"min_request_interval": value}})
+            self.assertEqual(decodeScrape(body).minInterval, expected)
+        nonsense: tuple[object, ...] = (b"", 5, [], {})
+        for flags in nonsense:
+            self.assertEqual(decodeScrape(encode({b"files": {}, b"flags": flags})).minInterval, 0)
 
     def test_whole(self) -> None:
         """Counts by info-hash; entries that are none are left out."""

@@ -9,10 +9,10 @@ file, thread or unfired Deferred is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred, succeed
@@ -46,6 +46,8 @@ from twisted_bt.version import VERSION
 
 if TYPE_CHECKING:
     from twisted_bt.discovery.localservice import LocalDiscovery
+
+T = TypeVar("T")
 
 
 class ClientSession(MultiService):
@@ -271,6 +273,14 @@ class ClientSession(MultiService):
             raise SessionStopped("the client is stopped")
         return self._library
 
+    def _ask(self, work: Callable[[Library], Coroutine[Any, Any, T]]) -> Deferred[T]:
+        """What C{work} gives while the client runs; else L{SessionStopped}."""
+
+        async def ask() -> T:
+            return await work(self._open())
+
+        return Deferred.fromCoroutine(ask())
+
     def whenRestored(self) -> Deferred[None]:
         """Fires once the torrents of earlier runs are open again (checking them may still go on)."""
         if self._restored is None:
@@ -311,11 +321,7 @@ class ClientSession(MultiService):
 
     def removeTorrent(self, infoHash: bytes) -> Deferred[None]:
         """Close and forget a torrent; its content stays.  Not knowing it is as good."""
-
-        async def remove() -> None:
-            await self._open().remove(infoHash)
-
-        return Deferred.fromCoroutine(remove())
+        return self._ask(lambda library: library.remove(infoHash))
 
     def registerTorrent(self, loc: TorrentLoc) -> Deferred[bytes]:
         """
@@ -363,14 +369,10 @@ class ClientSession(MultiService):
         """
         Ask the trackers of an open or a registered torrent how many there are of it, now (BEP 48, BEP 15):
         the first that answers.  All that are asked for in one turn of the reactor go into as few requests
-        as their trackers take.  Fails with C{UnknownTorrent}, C{TrackerError} if none answers or one wants
-        to be left alone (see its C{retryIn}), and C{SessionStopped}.
+        as their trackers take.  Fails with C{UnknownTorrent}, C{TrackerError} if none answers or wants to
+        be asked (see its C{retryIn}), C{StorageError}, C{SessionStopped}.
         """
-
-        async def scrape() -> ScrapeEntry:
-            return await self._open().scraper.scrape(infoHash)
-
-        return Deferred.fromCoroutine(scrape())
+        return self._ask(lambda library: library.scraper.scrape(infoHash))
 
     def scrapeAll(self) -> Deferred[int]:
         """
@@ -378,11 +380,7 @@ class ClientSession(MultiService):
 
         @return: of how many a tracker said something.  Fails with C{StorageError}, C{SessionStopped}.
         """
-
-        async def scrapeAll() -> int:
-            return await self._open().scraper.scrapeAll()
-
-        return Deferred.fromCoroutine(scrapeAll())
+        return self._ask(lambda library: library.scraper.scrapeAll())
 
     def scraped(self, infoHash: bytes) -> Deferred[TrackerCounts | None]:
         """
@@ -390,22 +388,14 @@ class ClientSession(MultiService):
         C{None}: none has.  Of registered torrents it is known in later runs.  Fails with C{StorageError},
         C{SessionStopped}.
         """
-
-        async def scraped() -> TrackerCounts | None:
-            return self._open().scraper.scraped(infoHash)
-
-        return Deferred.fromCoroutine(scraped())
+        return self._ask(lambda library: library.scraper.scraped(infoHash))
 
     def openSwarm(self, infoHash: bytes) -> Deferred[SwarmSession]:
         """
         The swarm of a known torrent, opened if need be, which then stays open until L{releaseSwarm}.
         Fails with C{UnknownTorrent}, C{MetainfoError}, C{StorageError}, C{SessionStopped}.
         """
-
-        async def open_() -> SwarmSession:
-            return await self._open().open(infoHash, hold=True)
-
-        return Deferred.fromCoroutine(open_())
+        return self._ask(lambda library: library.open(infoHash, hold=True))
 
     def releaseSwarm(self, infoHash: bytes) -> None:
         """

@@ -27,7 +27,8 @@ from twisted_bt.sessions.joining import holding
 from twisted_bt.sessions.life import SwarmStatus
 from twisted_bt.sessions.metadatasession import MetadataSession
 from twisted_bt.sessions.metafiles import RereadInfo, TorrentSource
-from twisted_bt.sessions.observers import Observers, SwarmObserver
+from twisted_bt.sessions.observers import Observers
+from twisted_bt.sessions.pauses import Pauses
 from twisted_bt.sessions.registering import Registered as Outcome
 from twisted_bt.sessions.registering import Registering, registration
 from twisted_bt.sessions.scraper import Scraper
@@ -79,7 +80,7 @@ class Library:
         engine = parts.engine
         self._idleness = Idleness(engine.reactor, engine.settings.idleTimeout, self._closeLater)
         self._observers.add(self._idleness)
-        self._observers.add(_Pauses(self))
+        self._observers.add(Pauses(self.paused))
         self._tasks: dict[Deferred[None], None] = {}
         hosts = Stations()
         self.herald = Herald(engine, parts.torrents.timetable, self.swarms, hosts)
@@ -410,21 +411,3 @@ class Library:
         """Keep no lock that nobody holds or waits for."""
         if not lock.locked and not lock.waiting and self._locks.get(infoHash) is lock:
             del self._locks[infoHash]
-
-
-class _Pauses(SwarmObserver):
-    """Registered torrents that are paused are not announced."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._paused: set[bytes] = set()
-
-    def statusChanged(self, swarm: SwarmSession, status: SwarmStatus) -> None:
-        """See L{ISwarmObserver<twisted_bt.interfaces.ISwarmObserver>}."""
-        if swarm.registered and status is SwarmStatus.PAUSED:
-            self._paused.add(swarm.infoHash)
-        elif status.running and swarm.infoHash in self._paused:
-            self._paused.discard(swarm.infoHash)
-        else:
-            return
-        self._library.paused(swarm.infoHash, status is SwarmStatus.PAUSED)

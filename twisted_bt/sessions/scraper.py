@@ -139,7 +139,7 @@ class Scraper:
                 raise SessionStopped("the client is stopped")
             answered += sum(isinstance(each, ScrapeEntry) for each in outcomes)
 
-    def scraped(self, infoHash: bytes) -> TrackerCounts | None:
+    async def scraped(self, infoHash: bytes) -> TrackerCounts | None:
         """What trackers said last; C{None}: nothing."""
         swarm = self._swarms.get(infoHash)
         known = [self._table.counts(infoHash), self._lately(infoHash)]
@@ -194,10 +194,12 @@ class Scraper:
         return max(min(times), PAUSE)
 
     async def _askAbout(self, station: int, torrents: list[Silent]) -> None:
-        outcomes = await self._askAll(torrents, patient=True)
+        try:
+            outcomes = await self._askAll(torrents, patient=True)
+        finally:
+            del self._underway[station]
         if self._stopped:
             return
-        del self._underway[station]
         # Of what cannot be asked about, nothing is expected.
         delays = [each for each in outcomes if not isinstance(each, ScrapeEntry) and not math.isinf(each)]
         answered = any(isinstance(each, ScrapeEntry) for each in outcomes) or 0.0 in delays
