@@ -175,17 +175,19 @@ class KeptTests(ScrapeCase):
     def test_closed(self) -> None:
         """What a swarm heard that announced itself is kept when it closes."""
         infoHash = self.hashOf(0)
+        self.network.runUntil(self.client.scrape(infoHash))
         swarm = self.network.runUntil(self.client.openSwarm(infoHash))
         self.network.runUntil(swarm.whenChecked())
         self.peer(infoHash, 1, left=5)
         swarm.announcing.start()
         self.network.advance(5)
+        self.tracker.online = False
         self.client.releaseSwarm(infoHash)
         self.network.advance(300)
         self.assertEqual(self.client.getSwarmCount(), 0)
         counts = self.client.torrentMap.scrapes.counts(infoHash)
         assert counts is not None
-        self.assertEqual((counts.complete, counts.incomplete), (1, 1))
+        self.assertEqual((counts.complete, counts.incomplete, counts.downloaded), (1, 1, 0))
 
     def test_nothing(self) -> None:
         """Of what no tracker spoke of, nothing is known."""
@@ -232,11 +234,13 @@ class AskedTests(ScrapeCase):
 
     def test_pace(self) -> None:
         """However many are asked for, one host is not asked faster than its pace."""
+        self.end()
+        self.client = self.newClient(scrapeInterval=0)
         self.register(*self.torrents(1500))
         self.silence(
             *(each.infoHash for each in self.network.runUntil(self.client.torrentMap.scrapes.page(b"", 2000)))
         )
-        self.network.advance(60)
+        self.network.advance(600)
         self.scrapes.asked.clear()
         begun = self.network_seconds()
         self.assertEqual(self.network.runUntil(self.client.scrapeAll()), 1500)
@@ -513,10 +517,10 @@ class ScheduledTests(ScrapeCase):
         self.silence(*hashes)
         self.network.advance(5)
         self.tracker.online = False
-        self.network.advance(EVERY)
+        self.network.advance(EVERY / 4)
         self.assertEqual(self.scrapes.asked, [])
         self.tracker.online = True
-        self.network.advance(2 * 3600)
+        self.network.advance(EVERY / 2)
         self.assertEqual({infoHash for _, infoHash in self.scrapes.asked}, set(hashes))
 
     def test_growing(self) -> None:
