@@ -59,7 +59,7 @@ HARMLESS = (
     | {"socket.IPPROTO_TCP"}
     | {"os.PathLike", "os.fspath", "os.fsencode", "os.fsdecode", "os.name", "os.sep", "os.strerror"}
     | {"os.getpid", "os.get_terminal_size", "io.BytesIO", "random.Random", "sqlite3.Connection"}
-    | {"sys.platform", "sys.version_info", "sys.byteorder", "sys.maxsize"}
+    | {"sys.platform", "sys.version_info", "sys.byteorder", "sys.maxsize", "sys.exception"}
 )
 #: Who may: every file that uses a power, by its path in the package.
 ALLOWED: dict[str, frozenset[str]] = {
