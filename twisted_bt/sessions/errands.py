@@ -44,7 +44,7 @@ class Errands:
     async def cancel(self) -> None:
         """End all of it; returns when nothing is left."""
         running = list(self._running)
-        over = DeferredList([_outcome(each) for each in running])
+        over = DeferredList([whenOver(each) for each in running])
         for each in running:
             each.cancel()
         await over
@@ -54,7 +54,7 @@ class Errands:
             self._log.failure("{what}", reason, what=self._what)
 
 
-def _outcome(task: Deferred[None]) -> Deferred[None]:
+def whenOver(task: Deferred[None]) -> Deferred[None]:
     """Fires when C{task} is over, whatever its outcome, which goes on to whom it concerns."""
     waiter: Deferred[None] = Deferred()
 

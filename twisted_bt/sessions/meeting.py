@@ -21,6 +21,7 @@ from twisted_bt.errors import PeerDisconnected, SessionException
 from twisted_bt.interfaces import PeerInfo
 from twisted_bt.peerwire.handshake import Handshake
 from twisted_bt.peerwire.protocol import PeerProtocol
+from twisted_bt.sessions.errands import whenOver
 from twisted_bt.sessions.gathering import IGathering
 from twisted_bt.sessions.joining import initiatePeerSession
 from twisted_bt.sessions.wiresession import WireSession
@@ -358,7 +359,7 @@ class Meeting:
     def stop(self, reason: SessionException) -> Deferred[None]:
         """End every session and attempt; fires once the last connection is closed."""
         tasks = list(self._tasks)
-        waiting = [self._gone(task) for task in tasks]
+        waiting = [whenOver(task) for task in tasks]
         for task in tasks:
             task.cancel()
         for session in list(self._swarm.connectedPeers.values()):
@@ -368,15 +369,3 @@ class Meeting:
             self._emptied.append(emptied)
             waiting.append(emptied)
         return DeferredList(waiting).addCallback(lambda _: None)
-
-    @staticmethod
-    def _gone(task: Deferred[None]) -> Deferred[None]:
-        """Fires when C{task} is over, whatever its outcome, which goes on to whom it concerns."""
-        waiter: Deferred[None] = Deferred()
-
-        def over(outcome: object) -> object:
-            waiter.callback(None)
-            return outcome
-
-        task.addBoth(over)
-        return waiter
